@@ -1,0 +1,49 @@
+# Every target sets up what it needs in .venv; a bare machine with Python 3.11, pip and make will do.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+SUITE  ?= evals/order_extraction.yaml
+
+.DEFAULT_GOAL := help
+.PHONY: help run test lint format coverage clean
+
+help:  ## Print this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+run: $(VENV)/.run  ## Compare the example's candidates on 150 cases; prints the path of the report
+	$(BIN)/evalkit models pull smollm2-135m
+	$(BIN)/evalkit run $(SUITE) --prompt order-extraction-few-shot
+
+test: $(VENV)/.dev  ## Run all tests, the end-to-end ones against a real local model too
+	$(BIN)/evalkit models pull smollm2-135m
+	$(BIN)/pytest -n 2 --dist worksteal
+
+lint: $(VENV)/.dev  ## Check style, types and the order of the modules
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(VENV)/.dev  ## Rewrite the code in the project's style
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+coverage: $(VENV)/.dev  ## Run all tests and list the lines they do not reach
+	$(BIN)/pytest -n 2 --cov --cov-report=term-missing
+
+clean:  ## Remove the virtual environment and all caches (results stay)
+	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .coverage htmlcov
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "evalkit needs Python 3.11 or newer; name one with: make PYTHON=python3.12 ..."; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.run: $(BIN)/python pyproject.toml
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[local]'
+	@touch $@
+
+$(VENV)/.dev: $(BIN)/python pyproject.toml
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[local,dev]'
+	@touch $@ $(VENV)/.run

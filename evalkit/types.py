@@ -1,0 +1,274 @@
+"""The words of evalkit as plain values: what flows from a suite file to a report.
+
+suite -> cases, prompts, models -> calls -> records -> scores. Everything here is frozen; nothing here does I/O.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final, Literal, Protocol, TypeAlias
+
+from evalkit.errors import Location
+
+Json: TypeAlias = Any
+"""A value that JSON can carry."""
+
+
+class _Missing:
+    """The type of MISSING: no value was given, as opposed to an explicit null."""
+
+    def __repr__(self) -> str:
+        return "MISSING"
+
+    def __bool__(self) -> bool:
+        return False
+
+
+MISSING: Final = _Missing()
+
+Role: TypeAlias = Literal["system", "user", "assistant"]
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One turn of a conversation as a model sees it."""
+
+    role: Role
+    content: str
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One input with its expected output.
+
+    `vars` are data: they fill a prompt's placeholders and are never templates themselves. `expected` is MISSING where
+    none was given. `scorers` judge this case on top of the suite's.
+    """
+
+    id: str
+    vars: Mapping[str, Json]
+    expected: Json = MISSING
+    tags: tuple[str, ...] = ()
+    scorers: tuple[ScorerEntry, ...] = ()
+    where: Location | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens of one call. `cached_input` and `cache_write` are parts of `input`, `reasoning` is part of `output`.
+
+    None means that the provider did not say.
+    """
+
+    input: int | None = None
+    cached_input: int | None = None
+    cache_write: int | None = None
+    output: int | None = None
+    reasoning: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """Unit prices in USD per one million tokens, with where they come from."""
+
+    input: float
+    output: float
+    cached_input: float | None = None
+    cache_write: float | None = None
+    source: str = "models.yaml"
+    as_of: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """A configured candidate.
+
+    `provider` names a row of the provider table, `protocol` the adapter that row uses. `params` are sampling and output
+    parameters, sent only when set. `api_key_env` names the environment variable that holds the key; the key itself is
+    never kept here. `concurrency` None leaves the choice to the provider.
+    """
+
+    name: str
+    provider: str
+    protocol: str
+    model: str | None = None
+    base_url: str | None = None
+    api_key_env: str | None = None
+    key_required: bool = False
+    params: Mapping[str, Json] = field(default_factory=dict)
+    price: Price | None = None
+    concurrency: int | None = None
+    timeout_s: float = 120.0
+    weights: str | None = None
+    context_size: int | None = None
+    function: str | None = None
+    max_tokens_field: str = "max_tokens"
+    seed_field: str = "seed"
+    data_policy: str | None = None
+    license: str | None = None
+    where: Location | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What a provider is asked: the conversation, the parameters in force, and the case's vars for functions."""
+
+    messages: tuple[Message, ...]
+    params: Mapping[str, Json] = field(default_factory=dict)
+    vars: Mapping[str, Json] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """What a provider answered, with the time it took. Times in milliseconds; None where unknown."""
+
+    output: str
+    latency_ms: float | None = None
+    ttft_ms: float | None = None
+    finish_reason: str | None = None
+    tool_calls: tuple[Json, ...] = ()
+    usage: Usage = Usage()
+    served_model: str | None = None
+    cost_usd: float | None = None
+    dropped_params: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One question to one model: model x prompt x case x trial. `call_id` is the same in every run that asks the same."""
+
+    call_id: str
+    model: str
+    prompt: str
+    case_id: str
+    trial: int
+
+
+@dataclass(frozen=True, slots=True)
+class RecordError:
+    """Why a call has no answer."""
+
+    kind: str
+    message: str
+    status: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """The journal row of a finished call: an answer (`output` is a string) or an error (`error` is set).
+
+    Times in milliseconds on a monotonic clock; `started_at` is UTC, ISO 8601.
+    """
+
+    call_id: str
+    model: str
+    prompt: str
+    case_id: str
+    trial: int
+    output: str | None = None
+    tool_calls: tuple[Json, ...] = ()
+    finish_reason: str | None = None
+    usage: Usage = Usage()
+    queue_ms: float | None = None
+    retry_ms: float | None = None
+    ttft_ms: float | None = None
+    latency_ms: float | None = None
+    attempts: int = 1
+    served_model: str | None = None
+    cost_usd: float | None = None
+    dropped_params: tuple[str, ...] = ()
+    error: RecordError | None = None
+    started_at: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """A scorer's verdict: `value` from 0 to 1, whether that passes, and why. `details` holds parts, e.g. per field."""
+
+    value: float
+    passed: bool
+    reason: str = ""
+    details: Mapping[str, Json] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class ScorerVerdict:
+    """One scorer's score of one call."""
+
+    scorer: str
+    score: Score
+
+
+@dataclass(frozen=True, slots=True)
+class CallScore:
+    """The verdict on one call, from all its scorers: a row of scores.jsonl."""
+
+    call_id: str
+    passed: bool
+    value: float
+    verdicts: tuple[ScorerVerdict, ...] = ()
+
+
+class Scorer(Protocol):
+    """Judges one answer. Implementations are immutable and do no I/O."""
+
+    def score(self, answer: Record, case: Case) -> Score:
+        """Judge an answer; never called for a record that holds an error."""
+        ...
+
+    def check(self, case: Case) -> str | None:
+        """Say why this case cannot be judged, or None; asked before the first call is made."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class ScorerEntry:
+    """A scorer as a suite lists it: compiled, with the name its verdicts carry and its weight in the mean."""
+
+    name: str
+    scorer: Scorer
+    weight: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """A named template. `fingerprint` changes whenever what it renders could change."""
+
+    name: str
+    turns: tuple[PromptTurn, ...]
+    fingerprint: str
+    where: Location | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PromptTurn:
+    """One entry of a prompt: a message template, or (`insert`) the name of a var that holds a list of messages."""
+
+    role: Role | None
+    template: str = ""
+    insert: str | None = None
+    where: Location | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Suite:
+    """A loaded and validated suite file."""
+
+    name: str
+    path: str
+    cases: Sequence[Case]
+    prompts: Sequence[Prompt]
+    models: tuple[str, ...]
+    scorers: tuple[ScorerEntry, ...]
+    description: str = ""
+    vars: Mapping[str, Json] = field(default_factory=dict)
+    params: Mapping[str, Json] = field(default_factory=dict)
+    output_schema: Json | None = None
+    trials: int = 1
+    threshold: float | None = None
+    fingerprint: str = ""
+
+    def scorers_for(self, case: Case) -> tuple[ScorerEntry, ...]:
+        """The suite's scorers followed by the case's own."""
+        return self.scorers + case.scorers
