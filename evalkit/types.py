@@ -136,7 +136,7 @@ class Completion:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One question to one model: model x prompt x case x trial. `call_id` is the same in every run that asks the same."""
+    """One question to one model: model x prompt x case x trial. Whoever asks the same has the same `call_id`."""
 
     call_id: str
     model: str

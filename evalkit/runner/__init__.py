@@ -1,0 +1,1 @@
+"""From a plan of calls to a journal of records: pools, retries, scoring, resume."""

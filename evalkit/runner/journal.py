@@ -1,0 +1,203 @@
+"""The journal: append-only JSON lines, the only source of truth about a run.
+
+One row is one `write` to a file opened for appending, so a killed process leaves at most one torn row, the last. A torn
+row is cut off before the next one is appended and passed over when reading. Rows are never changed; where a call has
+several (an error, then the answer after a resume) the last one counts.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from evalkit.errors import ConfigError, Location
+from evalkit.files import write_atomically
+from evalkit.types import CallScore, Json, Record, RecordError, Score, ScorerVerdict, Usage
+
+RECORDS = "records.jsonl"
+SCORES = "scores.jsonl"
+
+
+class Appender:
+    """A JSON-lines file that only grows."""
+
+    def __init__(self, path: Path) -> None:
+        self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
+        _cut_torn_row(self._fd)
+
+    def append(self, row: Mapping[str, Json]) -> None:
+        """Append one row; when this returns, the row survives the death of the process.
+
+        Raises:
+            OSError: the disk is full or the file is gone.
+        """
+        data = (json.dumps(row, ensure_ascii=False, separators=(",", ":")) + "\n").encode("utf-8", "backslashreplace")
+        written = os.write(self._fd, data)
+        while written < len(data):
+            written += os.write(self._fd, data[written:])
+
+    def close(self) -> None:
+        """Force the rows to the disk and close the file."""
+        os.fsync(self._fd)
+        os.close(self._fd)
+
+
+class Journal:
+    """The two journals of a run folder, open for appending."""
+
+    def __init__(self, folder: Path) -> None:
+        self._records = Appender(folder / RECORDS)
+        self._scores = Appender(folder / SCORES)
+
+    def add_record(self, record: Record) -> None:
+        """Append a finished call."""
+        self._records.append(encode_record(record))
+
+    def add_score(self, score: CallScore) -> None:
+        """Append a verdict."""
+        self._scores.append(encode_score(score))
+
+    def close(self) -> None:
+        """Force everything to the disk."""
+        self._records.close()
+        self._scores.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def _cut_torn_row(fd: int) -> None:
+    """Drop what follows the last line end: the row that a killed process did not finish."""
+    size = end = os.fstat(fd).st_size
+    step = 65536
+    while end > 0:
+        start = max(0, end - step)
+        newline = os.pread(fd, end - start, start).rfind(b"\n")
+        if newline >= 0:
+            end = start + newline + 1
+            break
+        end = start
+    if end < size:
+        os.ftruncate(fd, end)
+
+
+def read_records(folder: Path) -> Iterator[Record]:
+    """Read records.jsonl in the order it was written.
+
+    Raises:
+        ConfigError: a row other than a torn last one is damaged; names file and line.
+    """
+    return (decode_record(row) for row in _rows(folder / RECORDS))
+
+
+def read_scores(folder: Path) -> Iterator[CallScore]:
+    """Read scores.jsonl in the order it was written.
+
+    Raises:
+        ConfigError: a row other than a torn last one is damaged; names file and line.
+    """
+    return (decode_score(row) for row in _rows(folder / SCORES))
+
+
+def replace_scores(folder: Path, scores: Iterator[CallScore]) -> None:
+    """Write scores.jsonl anew in one step: verdicts can always be given again, unlike answers."""
+    rows = (json.dumps(encode_score(score), ensure_ascii=False, separators=(",", ":")) for score in scores)
+    write_atomically(folder / SCORES, "".join(f"{row}\n" for row in rows))
+
+
+def _rows(path: Path) -> Iterator[dict[str, Any]]:
+    if not path.exists():
+        return
+    with path.open("rb") as file:
+        for number, line in enumerate(file, 1):
+            if not line.endswith(b"\n"):
+                return  # torn by a kill: its call counts as never made
+            try:
+                row = json.loads(line)
+            except ValueError as error:
+                raise ConfigError(
+                    f"is not a journal row: {error}",
+                    where=Location(path, number),
+                    remedy="delete the damaged line; a resumed run asks its call again",
+                ) from None
+            yield row
+
+
+def encode_record(record: Record) -> dict[str, Json]:
+    """A record as a journal row."""
+    usage = record.usage
+    return {
+        "call_id": record.call_id,
+        "model": record.model,
+        "prompt": record.prompt,
+        "case_id": record.case_id,
+        "trial": record.trial,
+        "output": record.output,
+        "tool_calls": list(record.tool_calls),
+        "finish_reason": record.finish_reason,
+        "usage": {
+            "input": usage.input,
+            "cached_input": usage.cached_input,
+            "cache_write": usage.cache_write,
+            "output": usage.output,
+            "reasoning": usage.reasoning,
+        },
+        "queue_ms": _rounded(record.queue_ms),
+        "retry_ms": _rounded(record.retry_ms),
+        "ttft_ms": _rounded(record.ttft_ms),
+        "latency_ms": _rounded(record.latency_ms),
+        "attempts": record.attempts,
+        "served_model": record.served_model,
+        "cost_usd": record.cost_usd,
+        "dropped_params": list(record.dropped_params),
+        "error": asdict(record.error) if record.error else None,
+        "started_at": record.started_at,
+    }
+
+
+def _rounded(milliseconds: float | None) -> float | None:
+    """To the microsecond: finer digits of a network call are noise."""
+    return None if milliseconds is None else round(milliseconds, 3)
+
+
+def decode_record(row: Mapping[str, Any]) -> Record:
+    """A journal row as a record."""
+    error = row["error"]
+    return Record(
+        **{
+            **row,
+            "usage": Usage(**row["usage"]),
+            "tool_calls": tuple(row["tool_calls"]),
+            "dropped_params": tuple(row["dropped_params"]),
+            "error": RecordError(**error) if error else None,
+        }
+    )
+
+
+def encode_score(score: CallScore) -> dict[str, Json]:
+    """A verdict as a journal row."""
+    return {
+        "call_id": score.call_id,
+        "passed": score.passed,
+        "value": score.value,
+        "verdicts": [{"scorer": verdict.scorer, **asdict(verdict.score)} for verdict in score.verdicts],
+    }
+
+
+def decode_score(row: Mapping[str, Any]) -> CallScore:
+    """A journal row as a verdict."""
+    return CallScore(row["call_id"], row["passed"], row["value"], tuple(_verdict(part) for part in row["verdicts"]))
+
+
+def _verdict(part: Mapping[str, Any]) -> ScorerVerdict:
+    return ScorerVerdict(part["scorer"], Score(part["value"], part["passed"], part["reason"], part["details"]))

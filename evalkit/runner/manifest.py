@@ -1,0 +1,186 @@
+"""The run folder's description: manifest.json (what was asked of whom) and cases.jsonl (the cases that were asked).
+
+Together with records.jsonl and scores.jsonl they are all that a report needs; the suite file may have changed since.
+Neither holds a secret (keys are named, never kept) nor a counter (figures come from the rows).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any, TypeVar
+
+from evalkit.errors import ConfigError, Location
+from evalkit.files import write_atomically
+from evalkit.types import MISSING, Case, Json, Price
+
+MANIFEST = "manifest.json"
+CASES = "cases.jsonl"
+FORMAT = 1
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class ManifestSuite:
+    """The suite a run belongs to."""
+
+    name: str
+    path: str
+    description: str
+    fingerprint: str
+
+
+@dataclass(frozen=True, slots=True)
+class ManifestModel:
+    """A candidate as it was asked: parameters in force, prices in force. `notes` are for the report's reader."""
+
+    name: str
+    provider: str
+    fingerprint: str
+    model: str | None = None
+    base_url: str | None = None
+    weights: str | None = None
+    function: str | None = None
+    params: Mapping[str, Json] = field(default_factory=dict)
+    price: Price | None = None
+    concurrency: int = 1
+    data_policy: str | None = None
+    license: str | None = None
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ManifestPrompt:
+    """A prompt that was asked."""
+
+    name: str
+    fingerprint: str
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Which of the suite's cases were asked: all, or those that `filter` matches, or a seeded sample of `limit`."""
+
+    cases_in_suite: int
+    filter: tuple[str, ...] = ()
+    limit: int | None = None
+    seed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """What a run asked, of whom, with which versions, on which machine. Times are UTC, ISO 8601."""
+
+    run_id: str
+    created_at: str
+    evalkit: str
+    suite: ManifestSuite
+    models: tuple[ManifestModel, ...]
+    prompts: tuple[ManifestPrompt, ...]
+    selection: Selection
+    trials: int = 1
+    threshold: float | None = None
+    versions: Mapping[str, str] = field(default_factory=dict)
+    host: Mapping[str, Json] = field(default_factory=dict)
+    git: Mapping[str, Json] | None = None
+    resumed_at: tuple[str, ...] = ()
+    finished_at: str | None = None
+    loop_lag_ms: float | None = None
+
+
+def write_manifest(folder: Path, manifest: Manifest) -> None:
+    """Write manifest.json in one step."""
+    content = {"format": FORMAT, **asdict(manifest)}
+    write_atomically(folder / MANIFEST, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """Read manifest.json.
+
+    Raises:
+        ConfigError: the folder is not a run, or was written by a release that this one does not understand.
+    """
+    path = folder / MANIFEST
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ConfigError(
+            f"no run here: {path} does not exist", remedy="name a folder such as results/SUITE/RUN-ID"
+        ) from None
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"cannot be read: {error}", where=Location(path)) from None
+    if not isinstance(data, dict) or data.get("format") != FORMAT:
+        raise ConfigError(
+            f"is not a manifest of format {FORMAT}",
+            where=Location(path),
+            remedy="use the release that wrote it",
+        )
+    try:
+        return _manifest(data)
+    except (KeyError, TypeError) as error:
+        raise ConfigError(f"is damaged: {error}", where=Location(path)) from None
+
+
+def _manifest(data: Mapping[str, Any]) -> Manifest:
+    plain = _known(Manifest, data)
+    return Manifest(
+        **{
+            **plain,
+            "suite": ManifestSuite(**_known(ManifestSuite, data["suite"])),
+            "models": tuple(_model(row) for row in data["models"]),
+            "prompts": tuple(ManifestPrompt(**_known(ManifestPrompt, row)) for row in data["prompts"]),
+            "selection": Selection(
+                **{
+                    **_known(Selection, data["selection"]),
+                    "filter": tuple(data["selection"].get("filter", ())),
+                }
+            ),
+            "resumed_at": tuple(data.get("resumed_at", ())),
+        }
+    )
+
+
+def _model(row: Mapping[str, Any]) -> ManifestModel:
+    price = row.get("price")
+    known = {**_known(ManifestModel, row), "notes": tuple(row.get("notes", ()))}
+    return ManifestModel(**{**known, "price": Price(**_known(Price, price)) if price else None})
+
+
+def _known(kind: type[Any], row: Mapping[str, Any]) -> dict[str, Any]:
+    """Keep the keys this release knows, so that a newer release's additions do no harm."""
+    names = {item.name for item in fields(kind)}
+    return {key: value for key, value in row.items() if key in names}
+
+
+def write_cases(folder: Path, cases: Iterable[Case]) -> None:
+    """Write cases.jsonl in one step: one row per selected case, in the suite's order."""
+    rows = (json.dumps(_case_row(case), ensure_ascii=False) for case in cases)
+    write_atomically(folder / CASES, "".join(f"{row}\n" for row in rows))
+
+
+def _case_row(case: Case) -> dict[str, Json]:
+    row: dict[str, Json] = {"id": case.id, "tags": list(case.tags), "vars": case.vars}
+    if case.expected is not MISSING:
+        row["expected"] = case.expected
+    return row
+
+
+def read_cases(folder: Path) -> tuple[Case, ...]:
+    """Read cases.jsonl, in the order the run asked them. Scorers are the suite's business and are not kept.
+
+    Raises:
+        ConfigError: the file is missing or damaged.
+    """
+    path = folder / CASES
+    try:
+        with path.open(encoding="utf-8") as file:
+            return tuple(_case(json.loads(line)) for line in file)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ConfigError(f"cannot be read: {error}", where=Location(path)) from None
+
+
+def _case(row: Mapping[str, Any]) -> Case:
+    return Case(row["id"], row["vars"], row.get("expected", MISSING), tuple(row["tags"]))

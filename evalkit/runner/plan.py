@@ -1,0 +1,119 @@
+"""The plan: every call of a run with its id, known before the first one is made.
+
+A call's id is derived from what decides the answer: the model's configuration, the prompt's content, the case's
+content and the trial. So a resumed run asks again exactly what changed, and never pairs an old answer with a new
+question; and a report can recompute the plan from the run folder alone.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import hashlib
+import json
+import random
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Protocol
+
+from evalkit.types import Call, Case, Json, Model
+
+
+class _Named(Protocol):
+    """A model or a prompt, as far as a plan cares."""
+
+    @property
+    def name(self) -> str:
+        """What records and reports call it."""
+        ...
+
+    @property
+    def fingerprint(self) -> str:
+        """What changes when its answers could."""
+        ...
+
+
+class Planned(Protocol):
+    """What a plan is made from: a manifest, or anything of its shape."""
+
+    @property
+    def models(self) -> Sequence[_Named]:
+        """The candidates."""
+        ...
+
+    @property
+    def prompts(self) -> Sequence[_Named]:
+        """The prompt variants."""
+        ...
+
+    @property
+    def trials(self) -> int:
+        """How often each case is asked."""
+        ...
+
+
+def planned_calls(run: Planned, cases: Sequence[Case]) -> list[Call]:
+    """Every call of a run: models in order, each with its prompts, trials and cases in order.
+
+    The second trial of a case follows the first of all cases, so that an interrupted run has seen them all once.
+    """
+    prints = [(case.id, case_fingerprint(case)) for case in cases]
+    return [
+        Call(
+            call_id(model.fingerprint, prompt.fingerprint, content, trial),
+            model.name,
+            prompt.name,
+            case_id,
+            trial,
+        )
+        for model in run.models
+        for prompt in run.prompts
+        for trial in range(1, run.trials + 1)
+        for case_id, content in prints
+    ]
+
+
+def call_id(model: str, prompt: str, case: str, trial: int) -> str:
+    """Sixteen hex digits that name this question to this model, in this run and every other."""
+    return hashlib.sha256(f"{model}/{prompt}/{case}/{trial}".encode()).hexdigest()[:16]
+
+
+def fingerprint(value: Json) -> str:
+    """Sixteen hex digits of a JSON value's canonical form."""
+    canonical = json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":"), default=str)
+    return hashlib.sha256(canonical.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+
+
+def case_fingerprint(case: Case) -> str:
+    """Identify what a model is asked: the id and the vars. A new `expected` needs a new verdict, not a new answer."""
+    return fingerprint([case.id, case.vars])
+
+
+def model_fingerprint(model: Model) -> str:
+    """Identify what decides a candidate's answers; not its limits, prices or policy."""
+    asked = (model.name, model.provider, model.model, model.base_url, model.weights, model.function)
+    return fingerprint([*asked, model.context_size, model.params])
+
+
+def select_cases(cases: Sequence[Case], patterns: Iterable[str], limit: int | None, seed: int) -> tuple[Case, ...]:
+    """Choose the cases to ask, in the suite's order.
+
+    Args:
+        cases: the suite's.
+        patterns: globs; a case is kept when its id or one of its tags matches any of them. None given keeps all.
+        limit: at most this many, drawn at random without replacement.
+        seed: of the draw.
+    """
+    wanted = tuple(patterns)
+    kept = [case for case in cases if not wanted or any(_matches(case, pattern) for pattern in wanted)]
+    if limit is None or limit >= len(kept):
+        return tuple(kept)
+    chosen = sorted(random.Random(seed).sample(range(len(kept)), limit))
+    return tuple(kept[index] for index in chosen)
+
+
+def _matches(case: Case, pattern: str) -> bool:
+    return any(fnmatch.fnmatchcase(text, pattern) for text in _names(case))
+
+
+def _names(case: Case) -> Iterator[str]:
+    yield case.id
+    yield from case.tags
