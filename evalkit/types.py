@@ -27,6 +27,9 @@ class _Missing:
 
 MISSING: Final = _Missing()
 
+TIMEOUT_S: Final = 120.0
+"""Seconds until a call without a complete answer is given up, unless a model's row says otherwise."""
+
 Role: TypeAlias = Literal["system", "user", "assistant"]
 
 
@@ -86,7 +89,7 @@ class Model:
 
     `provider` names a row of the provider table, `protocol` the adapter that row uses. `params` are sampling and output
     parameters, sent only when set. `api_key_env` names the environment variable that holds the key; the key itself is
-    never kept here. `concurrency` None leaves the choice to the provider.
+    never kept here. `self_hosted` marks a server of the user's own. `concurrency` None leaves the choice to the provider.
     """
 
     name: str
@@ -96,10 +99,11 @@ class Model:
     base_url: str | None = None
     api_key_env: str | None = None
     key_required: bool = False
+    self_hosted: bool = False
     params: Mapping[str, Json] = field(default_factory=dict)
     price: Price | None = None
     concurrency: int | None = None
-    timeout_s: float = 120.0
+    timeout_s: float = TIMEOUT_S
     weights: str | None = None
     context_size: int | None = None
     function: str | None = None

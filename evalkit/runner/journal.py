@@ -28,6 +28,7 @@ class Appender:
 
     def __init__(self, path: Path) -> None:
         self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
+        _lock(self._fd, path)
         _cut_torn_row(self._fd)
 
     def append(self, row: Mapping[str, Json]) -> None:
@@ -74,6 +75,24 @@ class Journal:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def _lock(fd: int, path: Path) -> None:
+    """Keep a second process away: two runs resuming one folder would buy every missing answer twice.
+
+    The lock goes with the process, however it ends. Where the system has no such locks, there is none.
+    """
+    try:
+        import fcntl
+    except ImportError:  # pragma: no cover: Windows
+        return
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(fd)
+        raise ConfigError(
+            f"another evalkit process is writing to {path.parent}", remedy="wait for it to end, or stop it"
+        ) from None
 
 
 def _cut_torn_row(fd: int) -> None:

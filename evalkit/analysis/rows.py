@@ -1,0 +1,66 @@
+"""One planned call with everything known about it, and what that amounts to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from evalkit.types import Call, CallScore, Case, Record, RecordError
+
+SCORER_ERROR = "scorer"
+"""The error kind of an answer that a scorer could not judge: no fault of the model, yet not a pass either."""
+
+
+class Outcome(StrEnum):
+    """What became of a planned call. All but MISSING are finished and stand in the pass rate's denominator."""
+
+    PASSED = "passed"
+    FAILED = "failed"
+    ERROR = "error"
+    MISSING = "missing"
+
+
+@dataclass(frozen=True, slots=True)
+class CallRow:
+    """A planned call, its case, and its last record and score, as far as the run got."""
+
+    call: Call
+    case: Case
+    record: Record | None = None
+    score: CallScore | None = None
+
+    @property
+    def answer(self) -> Record | None:
+        """The record, if it holds an answer: only these have a latency, tokens and a cost."""
+        return None if self.record is None or self.record.error else self.record
+
+    @property
+    def error(self) -> RecordError | None:
+        """Why the call has no verdict although it finished: the call failed, or a scorer did."""
+        if self.record is None:
+            return None
+        if self.record.error:
+            return self.record.error
+        if self.score is None or not is_scorer_error(self.score):
+            return None
+        return RecordError(SCORER_ERROR, self.score.verdicts[0].score.details["error"])
+
+    @property
+    def outcome(self) -> Outcome:
+        """What became of the call. An answer without a verdict (the run was killed in between) is missing."""
+        if self.error:
+            return Outcome.ERROR
+        if self.record is None or self.score is None:
+            return Outcome.MISSING
+        return Outcome.PASSED if self.score.passed else Outcome.FAILED
+
+
+def is_scorer_error(score: CallScore) -> bool:
+    """Whether this stands for a scorer that failed rather than for a verdict.
+
+    The runner writes such a row with a single verdict whose details hold nothing but the error's text.
+    """
+    if score.passed or len(score.verdicts) != 1:
+        return False
+    details = score.verdicts[0].score.details
+    return details.keys() == {"error"} and isinstance(details["error"], str)

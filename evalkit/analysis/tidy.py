@@ -1,0 +1,106 @@
+"""The tidy table: one row per planned call, one column per fact. cases.csv and the data frame are both made from it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, TypeAlias
+
+from evalkit.analysis.rows import CallRow, Outcome
+from evalkit.types import MISSING, Json, Record, ScorerVerdict
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Cell: TypeAlias = str | bool | int | float | None
+"""A value of the table; None is unknown."""
+
+COLUMN_TYPES = {
+    "case_id": "string",
+    "tags": "string",
+    "model": "string",
+    "prompt": "string",
+    "trial": "Int64",
+    "passed": "boolean",
+    "score": "Float64",
+    "scorer": "string",
+    "reason": "string",
+    "expected": "string",
+    "output": "string",
+    "error": "string",
+    "latency_ms": "Float64",
+    "ttft_ms": "Float64",
+    "queue_ms": "Float64",
+    "retry_ms": "Float64",
+    "attempts": "Int64",
+    "input_tokens": "Int64",
+    "output_tokens": "Int64",
+    "cost_usd": "Float64",
+    "call_id": "string",
+}
+"""The columns in order, each with its pandas type (nullable throughout)."""
+
+_TO_JSON = json.JSONEncoder(ensure_ascii=False).encode
+_PASSED = {Outcome.PASSED: True, Outcome.FAILED: False, Outcome.ERROR: False, Outcome.MISSING: None}
+_NO_RECORD = Record(call_id="", model="", prompt="", case_id="", trial=0)
+
+
+def tidy_row(row: CallRow) -> tuple[Cell, ...]:
+    """One value per column of COLUMN_TYPES.
+
+    An error is not passed, so the mean of `passed` is the pass rate; a call that never finished has no `passed` at all.
+    `scorer` and `reason` are those of the scorers that failed the answer, or of all when it passed.
+    """
+    call, case, record = row.call, row.case, row.record or _NO_RECORD
+    verdicts = telling_verdicts(row)
+    return (
+        case.id,
+        ";".join(case.tags),
+        call.model,
+        call.prompt,
+        call.trial,
+        _PASSED[row.outcome],
+        row.score.value if row.score and not row.error else None,
+        ";".join(verdict.scorer for verdict in verdicts),
+        "; ".join(verdict.score.reason for verdict in verdicts if verdict.score.reason),
+        expected_text(case.expected),
+        record.output,
+        f"{row.error.kind}: {row.error.message}" if row.error else None,
+        record.latency_ms,
+        record.ttft_ms,
+        record.queue_ms,
+        record.retry_ms,
+        record.attempts if row.record else None,
+        record.usage.input,
+        record.usage.output,
+        record.cost_usd,
+        call.call_id,
+    )
+
+
+def expected_text(expected: Json) -> str | None:
+    """An expected value as text: a string as it is, anything else as JSON; None where the case expects nothing."""
+    if expected is MISSING:
+        return None
+    return expected if isinstance(expected, str) else _TO_JSON(expected)
+
+
+def to_frame(rows: Sequence[CallRow]) -> pd.DataFrame:
+    """The tidy table as a data frame. Imports pandas, which takes half a second: never on the way of a run."""
+    import pandas as pd
+
+    columns: Iterable[tuple[Cell, ...]] = zip(*map(tidy_row, rows), strict=True) if rows else [()] * len(COLUMN_TYPES)
+    return pd.DataFrame(
+        {
+            name: pd.Series(list(values), dtype=kind)
+            for (name, kind), values in zip(COLUMN_TYPES.items(), columns, strict=True)
+        }
+    )
+
+
+def telling_verdicts(row: CallRow) -> tuple[ScorerVerdict, ...]:
+    """The verdicts that explain the outcome: those that failed, or all when the call passed. None for an error."""
+    if row.score is None or row.error:
+        return ()
+    failing = tuple(verdict for verdict in row.score.verdicts if not verdict.score.passed)
+    return row.score.verdicts if row.score.passed or not failing else failing

@@ -1,0 +1,44 @@
+"""All commands of `evalkit`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from evalkit import __version__
+from evalkit.cli import models, report, run, validate
+
+app = typer.Typer(
+    name="evalkit",
+    help="Choose a model for your task: run your own cases over every candidate, and trust the numbers.",
+    epilog=(
+        "Exit codes: 0 ok; 2 bad suite, configuration or usage, before any call; 3 incomplete (errors); "
+        "4 nothing ran; 130 interrupted."
+    ),
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"evalkit {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version and exit.", callback=_version, is_eager=True)
+    ] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Print a traceback with every error.")] = False,
+) -> None:
+    pass
+
+
+app.command("run")(run.run)
+app.command("validate")(validate.validate)
+app.command("report")(report.report)
+app.add_typer(models.app, name="models")

@@ -1,0 +1,155 @@
+"""From the options of a command line to a job with its providers: everything that can be wrong is found here."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime as dt
+import difflib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from evalkit import __version__
+from evalkit.errors import ConfigError, Location, NothingRanError, one_or_many
+from evalkit.models.config import choose, find_models_file, load_models
+from evalkit.providers.build import Providers
+from evalkit.runner import environment
+from evalkit.runner.folder import find_run, new_run_id
+from evalkit.runner.job import Job, describe, make_job, plan
+from evalkit.runner.manifest import Manifest, read_manifest
+from evalkit.suite import load_suite
+from evalkit.types import Call, Model, Prompt, Suite
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What the user asked for. None and empty leave it to the suite, or to the run that is resumed."""
+
+    suite: Path
+    models_file: Path | None = None
+    models: tuple[str, ...] = ()
+    prompts: tuple[str, ...] = ()
+    patterns: tuple[str, ...] = ()
+    limit: int | None = None
+    seed: int | None = None
+    trials: int | None = None
+    concurrency: int | None = None
+    out: Path = Path("results")
+    resume: str | None = None
+    allow_code: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Assembly:
+    """A job that is ready to be carried out. `folder` is set when a run is resumed."""
+
+    job: Job
+    manifest: Manifest
+    calls: list[Call]
+    providers: Providers
+    out: Path
+    folder: Path | None
+
+
+def assemble(choice: Choice) -> Assembly:
+    """Load, resolve and check everything, without making a call.
+
+    Raises:
+        ConfigError: something is wrong, with every problem found.
+        NothingRanError: no case is left to ask.
+    """
+    files = tuple(Path(name) for name in choice.prompts if _is_file(name))
+    suite = load_suite(choice.suite, allow_code=choice.allow_code, prompts=files)
+    folder = find_run(choice.out, suite.name, choice.resume) if choice.resume else None
+    earlier = read_manifest(folder) if folder else None
+    choice = _as_before(choice, earlier) if earlier else choice
+    models = _models(choice, suite)
+    job = make_job(
+        suite,
+        models,
+        _prompts(choice, suite),
+        patterns=choice.patterns,
+        limit=choice.limit,
+        seed=choice.seed or 0,
+        trials=choice.trials,
+    )
+    if not job.cases:
+        raise NothingRanError(
+            f"no case of {suite.name} matches --filter {' '.join(choice.patterns)}",
+            remedy="a filter is a glob over case ids and tags",
+        )
+    providers = Providers(job.models)
+    if problems := providers.check():
+        raise one_or_many(problems)
+    manifest = _manifest(job, providers, earlier, choice.suite)
+    return Assembly(job, manifest, plan(job, manifest), providers, choice.out, folder)
+
+
+def _is_file(name: str) -> bool:
+    return Path(name).suffix != "" and Path(name).is_file()
+
+
+def _as_before(choice: Choice, earlier: Manifest) -> Choice:
+    """Fill what the command line leaves open with what the resumed run chose."""
+    before = earlier.selection
+    return dataclasses.replace(
+        choice,
+        models=choice.models or tuple(model.name for model in earlier.models),
+        prompts=choice.prompts or tuple(prompt.name for prompt in earlier.prompts),
+        patterns=choice.patterns or before.filter,
+        limit=before.limit if choice.limit is None else choice.limit,
+        seed=before.seed if choice.seed is None else choice.seed,
+        trials=earlier.trials if choice.trials is None else choice.trials,
+    )
+
+
+def _models(choice: Choice, suite: Suite) -> tuple[Model, ...]:
+    names = choice.models or suite.models
+    if not names:
+        raise ConfigError(
+            "no models to ask", where=Location(suite.path), remedy="list some under `models:`, or name one with -m"
+        )
+    path = choice.models_file or find_models_file(choice.suite.parent)
+    chosen = choose(names, load_models(path), path)
+    if choice.concurrency is None:
+        return chosen
+    return tuple(dataclasses.replace(model, concurrency=choice.concurrency) for model in chosen)
+
+
+def _prompts(choice: Choice, suite: Suite) -> tuple[Prompt, ...]:
+    if not choice.prompts:
+        return tuple(suite.prompts)
+    by_name = {prompt.name: prompt for prompt in suite.prompts}
+    by_file = {Path(prompt.where.path).resolve(): prompt for prompt in suite.prompts if prompt.where}
+    chosen: dict[str, Prompt] = {}
+    for name in choice.prompts:
+        prompt = by_name.get(name) or (by_file.get(Path(name).resolve()) if _is_file(name) else None)
+        if prompt is None:
+            raise _unknown_prompt(name, tuple(by_name), suite)
+        chosen[prompt.name] = prompt
+    return tuple(chosen.values())
+
+
+def _unknown_prompt(name: str, known: Sequence[str], suite: Suite) -> ConfigError:
+    close = difflib.get_close_matches(name, known, n=1)
+    remedy = f"did you mean {close[0]!r}?" if close else f"its prompts are: {', '.join(known)}; or name a file"
+    return ConfigError(f"{suite.name} has no prompt {name!r}", where=Location(suite.path), remedy=remedy)
+
+
+def _manifest(job: Job, providers: Providers, earlier: Manifest | None, suite: Path) -> Manifest:
+    now = dt.datetime.now(dt.UTC)
+    stamp = now.isoformat(timespec="seconds")
+    manifest = describe(
+        job,
+        run_id=earlier.run_id if earlier else new_run_id(now),
+        created_at=earlier.created_at if earlier else stamp,
+        evalkit=__version__,
+        concurrency={name: provider.concurrency for name, provider in providers.by_model.items()},
+    )
+    return dataclasses.replace(
+        manifest,
+        versions=environment.versions(),
+        host=environment.host(),
+        git=environment.git_commit(suite.resolve().parent),
+        resumed_at=(*earlier.resumed_at, stamp) if earlier else (),
+    )

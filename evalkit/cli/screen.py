@@ -1,0 +1,90 @@
+"""What commands print to standard output."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from evalkit.analysis import RunData, summarise
+from evalkit.report import ReportPaths
+from evalkit.report.format import count, usd
+from evalkit.report.terminal import summary_table
+from evalkit.runner.job import estimate
+
+if TYPE_CHECKING:
+    from evalkit.cli.assemble import Assembly
+    from evalkit.providers.build import Providers
+    from evalkit.types import Model
+
+
+def print_plan(assembly: Assembly) -> None:
+    """Print what a run would ask and roughly cost."""
+    table = _table("model", "calls", "input tokens", "output tokens", "cost USD")
+    for row in estimate(assembly.job, assembly.calls):
+        output = "n/a" if row.output_tokens is None else f"<= {count(row.output_tokens)}"
+        cost = "n/a" if row.cost_usd is None else f"<= {usd(row.cost_usd)}"
+        table.add_row(Text(row.model), count(row.calls), f"~ {count(row.input_tokens)}", output, cost)
+    console = Console()
+    console.print(_what(assembly), soft_wrap=True)
+    console.print(table)
+    console.print("Nothing was asked. Tokens are estimated at four characters each.", soft_wrap=True)
+
+
+def print_counts(assembly: Assembly) -> None:
+    """Print what a valid suite consists of."""
+    suite = assembly.job.suite
+    scorers = ", ".join(entry.name for entry in suite.scorers) or "none for all cases"
+    own = sum(bool(case.scorers) for case in suite.cases)
+    console = Console()
+    console.print(_what(assembly), soft_wrap=True)
+    console.print(
+        Text(f"scorers: {scorers}" + (f"; {own} cases have scorers of their own" if own else "")), soft_wrap=True
+    )
+    console.print(Text(f"{suite.path} is valid"), soft_wrap=True)
+
+
+def _what(assembly: Assembly) -> Text:
+    job = assembly.job
+    parts = [(len(job.cases), "case"), (len(job.models), "model"), (len(job.prompts), "prompt"), (job.trials, "trial")]
+    product = " x ".join(f"{number} {word}{'s' * (number != 1)}" for number, word in parts)
+    return Text(f"{job.suite.name}: {product} = {count(len(assembly.calls))} calls")
+
+
+def print_models(path: Path, configured: Mapping[str, Model], providers: Providers) -> None:
+    """Print the configured models with what is missing to use each."""
+    table = _table("model", "provider", "asks for", "ready")
+    for name, model in configured.items():
+        problems = providers.by_model[name].check()
+        ready = Text("yes", style="green")
+        if problems:
+            ready = Text("\n".join(problem.remedy or problem.message for problem in problems), style="yellow")
+        table.add_row(Text(name), model.provider, Text(model.model or model.weights or model.function or ""), ready)
+    console = Console()
+    console.print(Text(f"{path}: {len(configured)} models"), soft_wrap=True)
+    console.print(table)
+
+
+def print_results(run: RunData, paths: ReportPaths) -> None:
+    """Print a run's table and where its report is."""
+    console = Console()
+    console.print(summary_table(summarise(run)))
+    console.print()
+    console.print(Text(f"report: {paths.markdown}"), soft_wrap=True)
+
+
+def print_interrupted(suite: str) -> None:
+    """Say how to go on."""
+    console = Console()
+    console.print(Text(f"interrupted; go on with: evalkit run {suite} --resume"), soft_wrap=True)
+
+
+def _table(*columns: str) -> Table:
+    table = Table(box=None, pad_edge=False)
+    for column in columns:
+        table.add_column(column, justify="left" if column in ("model", "provider", "asks for", "ready") else "right")
+    return table

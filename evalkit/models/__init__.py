@@ -1,0 +1,1 @@
+"""Configured candidates, the provider table, parameters and prices."""

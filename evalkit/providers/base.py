@@ -1,0 +1,46 @@
+"""What every provider offers to the runner."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    import asyncio
+
+    from evalkit.errors import ConfigError
+    from evalkit.types import Completion, Request
+
+
+class Provider(Protocol):
+    """One candidate behind one wire protocol.
+
+    `slots` is set where several models compete for the same machine: their calls take turns, and the wait counts as
+    queueing instead of the model's latency.
+    """
+
+    slots: asyncio.Semaphore | None
+    concurrency: int
+
+    def check(self) -> list[ConfigError]:
+        """Say what is missing to use this model: a key, weights, a function. Makes no call."""
+        ...
+
+    async def start(self) -> None:
+        """Make ready and see that the model can be reached, without a paid call.
+
+        Raises:
+            CallError: it cannot.
+        """
+        ...
+
+    async def complete(self, request: Request) -> Completion:
+        """Ask once.
+
+        Raises:
+            CallError: there is no answer; the kind says whether to try again.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Release connections and processes."""
+        ...

@@ -1,0 +1,124 @@
+"""llama.cpp's own server in a child process: loopback only, gone when the run is gone.
+
+Run as a program (`python -m evalkit.providers.llama_server`) it serves the weights named in the JSON line on its
+standard input, prints its address as a JSON line, and lives until that input closes, which happens even when the parent
+is killed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import secrets
+import sys
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import IO
+
+from evalkit.errors import CallError, ErrorKind
+from evalkit.types import Json
+
+START_TIMEOUT_S = 120.0
+_LOG_TAIL = 400
+
+
+class LlamaServer:
+    """One child process serving one set of weights."""
+
+    def __init__(self, weights: Path, *, name: str, context_size: int, parallel: int) -> None:
+        self.api_key = secrets.token_urlsafe(24)
+        self._settings = {
+            "weights": str(weights),
+            "name": name,
+            "context_size": context_size,
+            "parallel": parallel,
+            "api_key": self.api_key,
+        }
+        self._process: asyncio.subprocess.Process | None = None
+
+    async def start(self) -> str:
+        """Start the child and wait until it serves.
+
+        Returns:
+            Its base URL, ending in /v1.
+
+        Raises:
+            CallError: it did not come up (UNAVAILABLE), with the end of its log.
+        """
+        with tempfile.TemporaryFile() as log:
+            self._process = await asyncio.create_subprocess_exec(
+                sys.executable,
+                "-m",
+                "evalkit.providers.llama_server",
+                stdin=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=log,
+                start_new_session=True,  # Ctrl-C is for us: calls in flight must still be answered
+            )
+            return await self._address(self._process, log)
+
+    async def _address(self, process: asyncio.subprocess.Process, log: IO[bytes]) -> str:
+        line = b""
+        with contextlib.suppress(TimeoutError, ConnectionError):
+            async with asyncio.timeout(START_TIMEOUT_S):
+                _pipe(process.stdin).write(json.dumps(self._settings).encode() + b"\n")
+                line = await _pipe_out(process.stdout).readline()
+        try:
+            return str(json.loads(line)["url"]) + "/v1"
+        except (ValueError, KeyError, TypeError):
+            await self.stop()
+            log.seek(0)
+            tail = log.read().decode("utf-8", "replace").strip()[-_LOG_TAIL:]
+            message = f"llama.cpp could not serve {self._settings['weights']}: {tail or 'it said nothing'}"
+            raise CallError(ErrorKind.UNAVAILABLE, message) from None
+
+    async def stop(self) -> None:
+        """Stop the child; does nothing when it has ended already."""
+        if self._process is None or self._process.returncode is not None:
+            return
+        _pipe(self._process.stdin).close()
+        try:
+            async with asyncio.timeout(5):
+                await self._process.wait()
+        except TimeoutError:
+            self._process.kill()
+            await self._process.wait()
+
+
+def _pipe(stream: asyncio.StreamWriter | None) -> asyncio.StreamWriter:
+    if stream is None:  # pragma: no cover
+        raise RuntimeError("the child was started without a pipe")
+    return stream
+
+
+def _pipe_out(stream: asyncio.StreamReader | None) -> asyncio.StreamReader:
+    if stream is None:  # pragma: no cover
+        raise RuntimeError("the child was started without a pipe")
+    return stream
+
+
+def _serve(settings: Mapping[str, Json]) -> None:  # pragma: no cover: runs in the child
+    import xllamacpp
+
+    params = xllamacpp.CommonParams()
+    params.model.path = settings["weights"]
+    params.model_alias = {settings["name"]}  # what it calls itself in answers, instead of the file's path
+    params.n_ctx = settings["context_size"] * settings["parallel"]  # llama.cpp splits it between the slots
+    params.n_parallel = settings["parallel"]
+    params.cpuparams.n_threads = os.cpu_count() or 1
+    params.hostnames = ["127.0.0.1"]
+    params.port = 0
+    params.api_keys = [settings["api_key"]]
+    params.verbosity = 1
+    server = xllamacpp.Server(params)
+    sys.stdout.write(json.dumps({"url": server.listening_address}) + "\n")
+    sys.stdout.flush()
+    sys.stdin.read()
+
+
+if __name__ == "__main__":  # pragma: no cover: runs in the child
+    _serve(json.loads(sys.stdin.readline()))
+    os._exit(0)  # a server busy with an abandoned answer must not outlive the run

@@ -1,0 +1,111 @@
+"""Weights on this machine, served by llama.cpp for the length of a run."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import dataclasses
+import importlib.util
+from pathlib import Path
+
+from evalkit.errors import CallError, ConfigError
+from evalkit.providers.http import HttpClient, Network
+from evalkit.providers.llama_server import LlamaServer
+from evalkit.providers.openai import ask
+from evalkit.providers.weights import locate
+from evalkit.types import Completion, Model, Request
+
+CONTEXT_SIZE = 4096
+
+
+class LocalMachine:
+    """The servers of one run, shared by the models that use the same weights, and the turns all of them take.
+
+    Two models computing at once on the same cores would each look twice as slow as it is. So all local models share
+    `slots`: one call at a time, or as many as the largest `limits.concurrency` among them asks for.
+    """
+
+    def __init__(self, concurrency: int = 1) -> None:
+        self.slots = asyncio.Semaphore(concurrency)
+        self._concurrency = concurrency
+        self._servers: dict[tuple[Path, int], asyncio.Task[tuple[LlamaServer, str]]] = {}
+
+    async def serve(self, weights: Path, name: str, context_size: int) -> tuple[str, str]:
+        """Start a server for these weights, or find the one that runs.
+
+        Returns:
+            Its base URL and its key.
+
+        Raises:
+            CallError: it does not come up.
+        """
+        key = (weights, context_size)
+        if key not in self._servers:
+            self._servers[key] = asyncio.create_task(self._start(weights, name, context_size))
+        server, url = await asyncio.shield(self._servers[key])
+        return url, server.api_key
+
+    async def _start(self, weights: Path, name: str, context_size: int) -> tuple[LlamaServer, str]:
+        server = LlamaServer(weights, name=name, context_size=context_size, parallel=self._concurrency)
+        return server, await server.start()
+
+    async def close(self) -> None:
+        """Stop every server."""
+        while self._servers:
+            _, starting = self._servers.popitem()
+            with contextlib.suppress(CallError):
+                server, _ = await starting
+                await server.stop()
+
+
+class LocalProvider:
+    """One model on this machine."""
+
+    def __init__(self, model: Model, network: Network, machine: LocalMachine) -> None:
+        self._model = dataclasses.replace(model, model=model.model or model.weights)
+        self._network = network
+        self._machine = machine
+        self._client: HttpClient | None = None
+        self._base_dir = Path(model.where.path).parent if model.where else Path()
+        self.slots: asyncio.Semaphore | None = machine.slots
+        self.concurrency = model.concurrency or 1
+
+    def check(self) -> list[ConfigError]:
+        """Report missing weights, or a missing llama.cpp."""
+        problems = []
+        if importlib.util.find_spec("xllamacpp") is None:
+            problems.append(
+                ConfigError(
+                    f"model {self._model.name!r} needs llama.cpp, which is not installed",
+                    where=self._model.where,
+                    remedy="pip install 'evalkit-cli[local]'",
+                )
+            )
+        try:
+            self._weights()
+        except ConfigError as problem:
+            problems.append(problem)
+        return problems
+
+    def _weights(self) -> Path:
+        return locate(self._model.weights or "", self._base_dir, where=self._model.where)
+
+    async def start(self) -> None:
+        """Load the weights, unless another model of this run has."""
+        name = self._model.weights or ""
+        url, key = await self._machine.serve(self._weights(), name, self._model.context_size or CONTEXT_SIZE)
+        self._client = self._network.client(
+            url,
+            {"authorization": f"Bearer {key}"},
+            timeout_s=self._model.timeout_s,
+            connections=self.concurrency,
+        )
+
+    async def complete(self, request: Request) -> Completion:
+        """Ask once."""
+        return await ask(self._client, self._model, request)
+
+    async def close(self) -> None:
+        """Close the connections; the machine stops the server."""
+        if self._client is not None:
+            await self._client.close()

@@ -1,0 +1,173 @@
+"""Chat completions: the wire format that OpenAI defined and most hosts and servers speak."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any
+
+from evalkit.errors import CallError, ConfigError, ErrorKind
+from evalkit.providers.failures import describe, failure
+from evalkit.providers.http import HttpAnswer, HttpClient, Network
+from evalkit.providers.keys import find_key
+from evalkit.types import Completion, Json, Model, Request, Usage
+
+CONCURRENCY = 32
+_REACH_TIMEOUT_S = 10.0
+_RENAMED = ("max_tokens", "seed")
+_NOT_SENT_AS_SUCH = frozenset({"response_format", "extra_body", *_RENAMED})
+
+
+class OpenAIProvider:
+    """A model behind any OpenAI-compatible `base_url`."""
+
+    slots: asyncio.Semaphore | None = None
+
+    def __init__(self, model: Model, network: Network) -> None:
+        self._model = model
+        self._network = network
+        self._client: HttpClient | None = None
+        self.concurrency = model.concurrency or CONCURRENCY
+
+    def check(self) -> list[ConfigError]:
+        """Report a missing key."""
+        _, problem = find_key(self._model)
+        return [problem] if problem else []
+
+    async def start(self) -> None:
+        """Open the client; see that a self-hosted server is there and serves this model.
+
+        A vendor's API is not probed: it is there, and its list of models is often partial.
+        """
+        key, _ = find_key(self._model)
+        self._client = self._network.client(
+            self._model.base_url or "",
+            {"authorization": f"Bearer {key}"} if key else {},
+            timeout_s=self._model.timeout_s,
+            connections=self.concurrency,
+        )
+        if self._model.self_hosted:
+            await self._look_for_model(self._client)
+
+    async def _look_for_model(self, client: HttpClient) -> None:
+        answer = await client.get("/models", _REACH_TIMEOUT_S)
+        if answer.status in (401, 403):
+            raise failure(answer)
+        served = _served(answer)
+        if served and self._model.model not in served:
+            known = ", ".join(sorted(served)[:10])
+            raise CallError(
+                ErrorKind.NOT_FOUND, f"{client.base_url} does not serve {self._model.model!r}; it serves: {known}"
+            )
+
+    async def complete(self, request: Request) -> Completion:
+        """Ask once, without streaming."""
+        return await ask(self._client, self._model, request)
+
+    async def close(self) -> None:
+        """Close the connections."""
+        if self._client is not None:
+            await self._client.close()
+
+
+async def ask(client: HttpClient | None, model: Model, request: Request) -> Completion:
+    """Make one chat completion.
+
+    Raises:
+        CallError: there is no answer.
+    """
+    if client is None:
+        raise CallError(ErrorKind.UNAVAILABLE, "the provider was not started")
+    answer = await client.post("/chat/completions", request_body(model, request))
+    if answer.status != 200:
+        raise failure(answer)
+    return parse(answer)
+
+
+def _served(answer: HttpAnswer) -> set[str]:
+    """Name the models that a server lists, or nothing where the list cannot be relied on.
+
+    llama.cpp answers to any name; a pattern stands for more names than it lists.
+    """
+    try:
+        rows = answer.json()["data"]
+        if answer.status != 200 or any(row.get("owned_by") == "llamacpp" or "*" in row["id"] for row in rows):
+            return set()
+        ids = {str(row["id"]) for row in rows}
+    except (CallError, KeyError, TypeError, AttributeError):
+        return set()
+    return ids | {name.removesuffix(":latest") for name in ids}
+
+
+def request_body(model: Model, request: Request) -> dict[str, Json]:
+    """Build the JSON of a chat completion. Parameters are sent only when set."""
+    params = request.params
+    body: dict[str, Json] = {
+        "model": model.model,
+        "messages": [{"role": message.role, "content": message.content} for message in request.messages],
+        **{name: value for name, value in params.items() if name not in _NOT_SENT_AS_SUCH},
+    }
+    fields = {"max_tokens": model.max_tokens_field, "seed": model.seed_field}
+    body |= {fields[name]: params[name] for name in _RENAMED if name in params}
+    if (wanted := params.get("response_format")) not in (None, "text"):
+        body["response_format"] = {"type": wanted} if isinstance(wanted, str) else wanted
+    return body | dict(params.get("extra_body") or {})
+
+
+def parse(answer: HttpAnswer) -> Completion:
+    """Read a chat completion.
+
+    Raises:
+        CallError: an error inside a 200, or not a chat completion (MALFORMED).
+    """
+    data = answer.json()
+    if isinstance(data, dict) and isinstance(error := data.get("error"), dict):
+        raise describe(_status(error), error, answer.headers)
+    try:
+        choice = data["choices"][0]
+        message = choice["message"]
+        return Completion(
+            output=_text(message.get("content") or message.get("refusal")),
+            latency_ms=answer.latency_ms,
+            finish_reason=choice.get("finish_reason"),
+            tool_calls=tuple(message.get("tool_calls") or ()),
+            usage=_usage(data.get("usage") or {}),
+            served_model=data.get("model"),
+            cost_usd=_cost(data.get("usage") or {}),
+        )
+    except (KeyError, IndexError, TypeError, AttributeError):
+        start = answer.body[:120].decode("utf-8", "replace")
+        raise CallError(ErrorKind.MALFORMED, f"not a chat completion: {start!r}", status=answer.status) from None
+
+
+def _status(error: Mapping[str, Any]) -> int:
+    code = error.get("code")
+    return code if isinstance(code, int) else 500
+
+
+def _text(content: Any) -> str:  # noqa: ANN401 - whatever the server sent
+    """Join the text parts where a server sends content as a list of them."""
+    if content is None:
+        return ""
+    if isinstance(content, list):
+        return "".join(part.get("text", "") for part in content if part.get("type") == "text")
+    return str(content)
+
+
+def _usage(usage: Mapping[str, Any]) -> Usage:
+    """Read the tokens: prompt tokens include the cached ones, completion tokens include the reasoning."""
+    prompt = usage.get("prompt_tokens_details") or {}
+    completion = usage.get("completion_tokens_details") or {}
+    return Usage(
+        input=usage.get("prompt_tokens"),
+        cached_input=prompt.get("cached_tokens", usage.get("prompt_cache_hit_tokens")),
+        cache_write=prompt.get("cache_write_tokens"),
+        output=usage.get("completion_tokens"),
+        reasoning=completion.get("reasoning_tokens"),
+    )
+
+
+def _cost(usage: Mapping[str, Any]) -> float | None:
+    """Read what the host says it billed (OpenRouter does)."""
+    cost = usage.get("cost")
+    return float(cost) if isinstance(cost, int | float) else None

@@ -1,0 +1,80 @@
+"""The sections of report.md that show single calls: errors by kind, and failed cases with what was got instead."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from evalkit.analysis import CallRow, ModelSummary, Outcome, RunData
+from evalkit.analysis.tidy import expected_text, telling_verdicts
+from evalkit.report import format as fmt
+from evalkit.report.labels import Labels
+from evalkit.report.markup import code, html, plain
+from evalkit.report.verdict import error_groups, example
+from evalkit.types import Record
+
+_SHOWN = 20
+"""Failed calls shown per candidate; cases.csv holds all."""
+_TEXT = 400
+"""Characters shown of an input, an expected value, an output or a reason."""
+
+
+def error_section(run: RunData, labels: Labels) -> list[str]:
+    """Calls without a verdict by candidate and kind, with one message of each. Nothing when there is none."""
+    groups = [
+        f"- {plain(labels.of(rows[0].call))}: {fmt.count(len(rows))} x {plain(kind)}, "
+        f"e.g. on {code(rows[0].case.id)}: {example(rows[0])}"
+        for candidate in run.groups.values()
+        for kind, rows in error_groups(candidate)
+    ]
+    if not groups:
+        return []
+    return ["## Errors", "", "Calls without an answer, or with one that a scorer could not judge.", "", *groups, ""]
+
+
+def failed_section(run: RunData, summaries: Sequence[ModelSummary], labels: Labels) -> list[str]:
+    """The failed calls of every candidate, folded away. Nothing when there is none."""
+    blocks = [line for one in summaries for line in _block(run, one, labels)]
+    return ["## Failed cases", "", *blocks] if blocks else []
+
+
+def _block(run: RunData, summary: ModelSummary, labels: Labels) -> list[str]:
+    rows = run.groups[summary.model, summary.prompt]
+    failed = [(row, row.answer) for row in rows if row.outcome is Outcome.FAILED and row.answer]
+    if not failed:
+        return []
+    more = len(failed) - _SHOWN
+    return [
+        f"<details><summary><b>{html(labels.of(summary))}</b>: {fmt.count(len(failed))} failed</summary>",
+        "",
+        *(line for row, answer in failed[:_SHOWN] for line in _call(row, answer, run.manifest.trials)),
+        *([f"... and {fmt.count(more)} more in cases.csv.", ""] if more > 0 else []),
+        "</details>",
+        "",
+    ]
+
+
+def _call(row: CallRow, answer: Record, trials: int) -> Iterator[str]:
+    tags = f" ({', '.join(map(plain, row.case.tags))})" if row.case.tags else ""
+    trial = f", trial {row.call.trial} of {trials}" if trials > 1 else ""
+    yield f"- **{code(row.case.id)}**{tags}{trial}"
+    yield f"  - input: {code(_input(row), _TEXT)}"
+    expected = expected_text(row.case.expected)
+    if expected is not None:
+        yield f"  - expected: {code(expected, _TEXT)}"
+    yield f"  - got: {code(_output(answer), _TEXT)}"
+    for verdict in telling_verdicts(row):
+        if verdict.score.reason:
+            yield f"  - {plain(verdict.scorer)}: {code(verdict.score.reason, _TEXT)}"
+    yield ""
+
+
+def _input(row: CallRow) -> str:
+    """The case's only value as it is, several as JSON."""
+    values = list(row.case.vars.values())
+    return fmt.compact(values[0] if len(values) == 1 else row.case.vars)
+
+
+def _output(answer: Record) -> str:
+    """What the model said, and the tools it called if it called any."""
+    calls = [f"tool calls: {fmt.compact(list(answer.tool_calls))}"] if answer.tool_calls else []
+    return "\n".join(filter(None, [answer.output, *calls]))

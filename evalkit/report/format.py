@@ -1,0 +1,70 @@
+"""The one place where figures become text for people. Machines read unrounded ones in report.json."""
+
+from __future__ import annotations
+
+import json
+import math
+
+from evalkit.analysis.summary import PassRate
+from evalkit.stats import Interval
+from evalkit.types import Json
+
+UNKNOWN = "n/a"
+_MS_PER_S = 1000
+
+
+def count(n: int) -> str:
+    """A whole number with thousands set apart: 12,345."""
+    return f"{n:,}"
+
+
+def counted(n: int, one: str, many: str | None = None) -> str:
+    """A number with its noun: 1 case, 12 cases."""
+    return f"{count(n)} {one if n == 1 else many or one + 's'}"
+
+
+def percent(rate: float | None) -> str:
+    """A share of 0..1 in per cent. Only none and all are ever shown as 0 and 100."""
+    if rate is None:
+        return UNKNOWN
+    if rate in {0, 1}:
+        return f"{100 * rate:.0f} %"
+    rounded = f"{100 * rate:.1f} %"
+    return {"0.0 %": "<0.1 %", "100.0 %": ">99.9 %"}.get(rounded, rounded)
+
+
+def interval(ends: Interval | None) -> str:
+    """An interval of shares in per cent, without the sign: 87.4-95.9."""
+    return UNKNOWN if ends is None else f"{100 * ends.low:.1f}-{100 * ends.high:.1f}"
+
+
+def passed(calls: PassRate) -> str:
+    """Passed of finished calls: 139/150 (92.7 %)."""
+    return f"{count(calls.passed)}/{count(calls.finished)} ({percent(calls.rate)})" if calls.finished else UNKNOWN
+
+
+def duration(ms: float | None) -> str:
+    """Milliseconds at a precision that a reader can use: 0.05 ms, 4.20 ms, 312 ms, 1.42 s, 12.3 s, 121 s."""
+    if ms is None:
+        return UNKNOWN
+    in_seconds = round(ms) >= _MS_PER_S
+    value = ms / _MS_PER_S if in_seconds else ms
+    decimals = min(2, max(0, 2 - _magnitude(value)))
+    return f"{value:.{decimals}f} {'s' if in_seconds else 'ms'}"
+
+
+def usd(amount: float | None) -> str:
+    """US dollars without the sign, to the cent or, below a dollar, to two digits: 1,234.50, 4.10, 0.0044."""
+    if amount is None:
+        return UNKNOWN
+    return f"{amount:,.{max(2, 1 - _magnitude(amount))}f}" if amount else "0"
+
+
+def _magnitude(value: float) -> int:
+    """The power of ten of the first digit."""
+    return math.floor(math.log10(value)) if value > 0 else 0
+
+
+def compact(value: Json) -> str:
+    """A value as text: a string as it is, anything else as JSON on one line."""
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

@@ -1,0 +1,159 @@
+"""How it was measured: the section of report.md that lets a reader judge, and repeat, the rest."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from evalkit.analysis import ModelSummary, RunData
+from evalkit.report import format as fmt
+from evalkit.report.labels import Labels
+from evalkit.report.markup import code, plain
+from evalkit.runner.manifest import Manifest, ManifestModel
+from evalkit.stats import min_n_for_upper_bound
+from evalkit.types import Json, Price
+
+_FINGERPRINT = 12
+"""Characters shown of a fingerprint: enough to tell versions of one file apart."""
+_VALUE = 100
+"""Characters shown of a parameter: a response format can hold a whole JSON Schema."""
+_SLOW_LOOP_MS = 100.0
+"""An event loop held up this long adds visibly to a latency of a few hundred milliseconds."""
+
+
+def method_section(run: RunData, summaries: Sequence[ModelSummary], labels: Labels) -> list[str]:
+    """What was asked of whom, when and where, and how the figures are defined."""
+    manifest = run.manifest
+    facts = {
+        "Run": _run(manifest),
+        "Suite": f"{code(manifest.suite.path)}, fingerprint {_short(manifest.suite.fingerprint)}",
+        "Cases": _cases(run),
+        "Prompts": ", ".join(f"{plain(one.name)} ({_short(one.fingerprint)})" for one in manifest.prompts),
+        "Pass rate": _pass_rate(manifest),
+        "Latency": _latency(summaries),
+        "Client": _client(manifest),
+        "Prompt cache": _prompt_cache(summaries, labels),
+        "Parameters not sent": _dropped(summaries, labels),
+        "Host": _facts(manifest.host),
+        "Versions": _facts(manifest.versions),
+        "Git": _git(manifest.git or {}),
+    }
+    lines = [f"- {name}: {fact}" for name, fact in facts.items() if fact]
+    models = [f"  - {_model(model, _served(model, summaries))}" for model in manifest.models]
+    return ["## How it was measured", "", *lines[:4], "- Models:", *models, *lines[4:], ""]
+
+
+def _run(manifest: Manifest) -> str:
+    finished = f", finished {plain(manifest.finished_at)}" if manifest.finished_at else ""
+    resumed = f", resumed {fmt.counted(len(manifest.resumed_at), 'time')}" if manifest.resumed_at else ""
+    return (
+        f"{code(manifest.run_id)}, started {plain(manifest.created_at)}{resumed}{finished}, "
+        f"with evalkit {plain(manifest.evalkit)}"
+    )
+
+
+def _cases(run: RunData) -> str:
+    manifest = run.manifest
+    chosen = manifest.selection
+    asked = f"{fmt.count(len(run.cases))} of {fmt.count(chosen.cases_in_suite)}"
+    trials = f", {fmt.counted(manifest.trials, 'trial')} each" if manifest.trials > 1 else ""
+    patterns = f", those that match {', '.join(map(code, chosen.filter))}" if chosen.filter else ""
+    drawn = f", a random sample of at most {fmt.count(chosen.limit)} (seed {chosen.seed})" if chosen.limit else ""
+    return f"{asked}{trials}{patterns}{drawn}"
+
+
+def _pass_rate(manifest: Manifest) -> str:
+    interval = "Wilson score" if manifest.trials == 1 else "normal, with standard errors clustered by case"
+    threshold = "" if manifest.threshold is None else f" A call passes at a score of {manifest.threshold:g} or more."
+    return (
+        f"passed / (passed + failed + errors). 95 % intervals: {interval}. They cover the choice of cases, "
+        f"not scorers' mistakes or later changes of a model.{threshold}"
+    )
+
+
+def _latency(summaries: Sequence[ModelSummary]) -> str:
+    needed = min_n_for_upper_bound(0.99)
+    few = any(0 < one.latency.n < needed for one in summaries)
+    bound = f" p99, in models.csv, takes {needed} answers to be bounded from above: read it as rough." if few else ""
+    return (
+        "from sending the request that succeeded to the last byte of its answer; waiting for a slot, failed tries and "
+        f"errors are left out. Percentiles interpolate linearly between answers.{bound}"
+    )
+
+
+def _client(manifest: Manifest) -> str:
+    lag = manifest.loop_lag_ms
+    if lag is None:
+        return ""
+    held_up = f"the event loop was held up for at most {fmt.duration(lag)} at a time"
+    if lag < _SLOW_LOOP_MS:
+        return f"{held_up}."
+    return (
+        f"**{held_up}: single latencies may be too long by that much.** "
+        "Lower the concurrency or free the CPU, then measure again."
+    )
+
+
+def _prompt_cache(summaries: Sequence[ModelSummary], labels: Labels) -> str:
+    shares = [
+        f"{fmt.percent(one.used.cached_input_share)} of the input tokens of {plain(labels.of(one))}"
+        for one in summaries
+        if one.used.cached_input_share
+    ]
+    return f"{', '.join(shares)} came from a warm cache, which flatters latency and cost." if shares else ""
+
+
+def _dropped(summaries: Sequence[ModelSummary], labels: Labels) -> str:
+    return "; ".join(
+        f"{', '.join(map(code, one.dropped_params))} to {plain(labels.of(one))}"
+        for one in summaries
+        if one.dropped_params
+    )
+
+
+def _served(model: ManifestModel, summaries: Sequence[ModelSummary]) -> tuple[str, ...]:
+    """The names under which a model answered, where they differ from the one asked for."""
+    names = {name for one in summaries if one.model == model.name for name in one.served_models}
+    return tuple(sorted(names - {model.model}))
+
+
+def _model(model: ManifestModel, served: Sequence[str]) -> str:
+    return f"**{plain(model.name)}**: {'; '.join(_model_facts(model, served))}"
+
+
+def _model_facts(model: ManifestModel, served: Sequence[str]) -> Iterator[str]:
+    asked = model.model or model.weights or model.function
+    yield plain(model.provider) + (f" {code(asked)}" if asked else "")
+    if model.base_url:
+        yield f"at {code(model.base_url)}"
+    if served:
+        yield f"served as {', '.join(map(code, served))}"
+    if model.params:
+        yield ", ".join(f"{plain(name)} {code(fmt.compact(value), _VALUE)}" for name, value in model.params.items())
+    yield _price(model.price)
+    yield f"at most {fmt.counted(model.concurrency, 'call')} in flight"
+    if model.data_policy:
+        yield f"data policy {plain(model.data_policy)}"
+    if model.license:
+        yield f"license {plain(model.license)}"
+    yield from map(plain, model.notes)
+
+
+def _price(price: Price | None) -> str:
+    if price is None:
+        return "no unit prices"
+    dated = f", {plain(price.as_of)}" if price.as_of else ""
+    return f"USD {fmt.usd(price.input)} in, {fmt.usd(price.output)} out per 1M tokens ({code(price.source)}{dated})"
+
+
+def _facts(facts: Mapping[str, Json]) -> str:
+    return ", ".join(f"{plain(name)} {plain(fmt.compact(value))}" for name, value in facts.items() if value is not None)
+
+
+def _git(git: Mapping[str, Json]) -> str:
+    if "commit" not in git:
+        return ""
+    return f"commit {_short(str(git['commit']))}{', with uncommitted changes' if git.get('modified') else ''}"
+
+
+def _short(fingerprint: str) -> str:
+    return code(fingerprint[:_FINGERPRINT])

@@ -1,0 +1,163 @@
+"""Carry out a job: start the providers, run the pools side by side, journal and judge every answer."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from evalkit.errors import CallError, EvalkitError, ExitCode
+from evalkit.providers.base import Provider
+from evalkit.runner.job import Job
+from evalkit.runner.journal import RECORDS, Journal, read_records, replace_scores
+from evalkit.runner.lag import LagMeter
+from evalkit.runner.pool import Pool
+from evalkit.runner.retry import RetryPolicy
+from evalkit.runner.scoring import Judge
+from evalkit.types import Call, CallScore, Model, Record
+
+
+class Observer(Protocol):
+    """Is told what happens, as it happens. Must be quick: it runs between calls."""
+
+    def finished(self, record: Record, score: CallScore) -> None:
+        """Note that a call has been recorded and judged."""
+        ...
+
+    def gave_up(self, model: str, reason: str) -> None:
+        """Note that a model cannot be asked."""
+        ...
+
+
+class JournalError(EvalkitError):
+    """The journal cannot be written: the disk is full, or the folder is gone."""
+
+    exit_code = ExitCode.INCOMPLETE
+
+
+@dataclass(frozen=True, slots=True)
+class Execution:
+    """What is needed to carry out a job in a folder.
+
+    `failed` holds the models that could not be started, with the reason.
+    """
+
+    job: Job
+    calls: Sequence[Call]
+    providers: Mapping[str, Provider]
+    folder: Path
+    observer: Observer
+    stop: asyncio.Event
+    failed: Mapping[str, CallError] = field(default_factory=dict)
+    policy: RetryPolicy = field(default_factory=RetryPolicy)
+
+
+async def start(providers: Mapping[str, Provider]) -> dict[str, CallError]:
+    """Start all providers side by side; return the ones that could not be, with the reason."""
+    names = list(providers)
+    outcomes = await asyncio.gather(*(_start(providers[name]) for name in names))
+    return {name: error for name, error in zip(names, outcomes, strict=True) if error is not None}
+
+
+async def _start(provider: Provider) -> CallError | None:
+    try:
+        await provider.start()
+    except CallError as error:
+        return error
+    return None
+
+
+async def execute(run: Execution) -> float:
+    """Make every call that is not yet answered in the folder's journal.
+
+    Returns:
+        The longest time the event loop was held up, milliseconds: how much the harness itself may have added to a
+        latency.
+
+    Raises:
+        JournalError: a row could not be written. What was written stays.
+    """
+    answered = reuse(run)
+    waiting = [call for call in run.calls if call.call_id not in answered]
+    for name, error in run.failed.items():
+        run.observer.gave_up(name, error.message)
+    lag = LagMeter()
+    meter = asyncio.create_task(lag.run())
+    try:
+        with Journal(run.folder) as journal:
+            async with asyncio.TaskGroup() as group:
+                for pool in _pools(run, waiting, _recorder(run, journal)):
+                    group.create_task(pool.run())
+    except* OSError as errors:
+        raise _journal_error(run.folder, errors) from None
+    finally:
+        meter.cancel()
+    return lag.longest_ms
+
+
+def _journal_error(folder: Path, errors: BaseExceptionGroup[OSError]) -> JournalError:
+    first: BaseException = errors
+    while isinstance(first, BaseExceptionGroup):
+        first = first.exceptions[0]
+    return JournalError(
+        f"cannot write to {folder}: {first}", remedy="make room, then go on with: evalkit run SUITE --resume"
+    )
+
+
+def reuse(run: Execution) -> set[str]:
+    """Judge the answers that the folder already holds, by the suite as it is now, and tell the observer.
+
+    Returns:
+        The ids of the calls that need no asking.
+    """
+    planned = {call.call_id for call in run.calls}
+    answers = {
+        record.call_id: record
+        for record in read_records(run.folder)
+        if record.call_id in planned and record.error is None
+    }
+    if not (run.folder / RECORDS).exists():
+        return set()
+    judge = Judge(run.job.suite, run.job.cases)
+    scores = {call_id: judge.judge(record) for call_id, record in answers.items()}
+    replace_scores(run.folder, iter(scores.values()))
+    for call_id, record in answers.items():
+        run.observer.finished(record, scores[call_id])
+    return set(answers)
+
+
+def _pools(run: Execution, calls: Iterable[Call], record: Callable[[Record], None]) -> list[Pool]:
+    per_model: dict[str, list[Call]] = defaultdict(list)
+    for call in calls:
+        per_model[call.model].append(call)
+    request = run.job.requests()
+    by_name: dict[str, Model] = {model.name: model for model in run.job.models}
+    return [
+        Pool(
+            model=by_name[name],
+            provider=run.providers[name],
+            calls=own,
+            request=request,
+            record=record,
+            on_give_up=run.observer.gave_up,
+            stop=run.stop,
+            policy=run.policy,
+            gave_up=run.failed.get(name),
+        )
+        for name, own in per_model.items()
+    ]
+
+
+def _recorder(run: Execution, journal: Journal) -> Callable[[Record], None]:
+    judge = Judge(run.job.suite, run.job.cases)
+
+    def record(row: Record) -> None:
+        journal.add_record(row)  # first: a paid answer is safe before anything else can fail
+        score = judge.judge(row)
+        journal.add_score(score)
+        run.observer.finished(row, score)
+
+    return record

@@ -1,0 +1,72 @@
+"""Where runs live: results/<suite>/<run-id>/, and `latest` beside them."""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+import secrets
+from pathlib import Path
+
+from evalkit.errors import ConfigError
+from evalkit.files import write_atomically
+from evalkit.runner.manifest import MANIFEST
+
+LATEST = "latest"
+
+
+def new_run_id(now: dt.datetime) -> str:
+    """Name a run by its start in UTC, with four random digits: `20261123-141530-9f3c`."""
+    return f"{now:%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
+
+
+def create_run_folder(results: Path, suite: str, run_id: str) -> Path:
+    """Make the folder of a new run.
+
+    Raises:
+        ConfigError: it cannot be made or written to.
+    """
+    folder = results / suite / run_id
+    try:
+        folder.mkdir(parents=True)
+        probe = folder / ".writable"
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise ConfigError(
+            f"results cannot be written to {folder}: {error.strerror or error}",
+            remedy="choose another folder with --out",
+        ) from None
+    return folder
+
+
+def point_latest(folder: Path) -> None:
+    """Let `latest` name this run: a link, or a file holding the id where links cannot be made."""
+    latest = folder.parent / LATEST
+    part = folder.parent / f".{LATEST}.{os.getpid()}.part"
+    try:
+        part.unlink(missing_ok=True)
+        part.symlink_to(folder.name, target_is_directory=True)
+        part.replace(latest)
+    except OSError:
+        part.unlink(missing_ok=True)
+        write_atomically(latest, folder.name + "\n")
+
+
+def find_run(results: Path, suite: str, reference: str) -> Path:
+    """Find a run by its id, by its folder, or by `latest`.
+
+    Raises:
+        ConfigError: there is no such run; names the ones there are.
+    """
+    home = results / suite
+    for folder in (home / _latest(home) if reference == LATEST else home / reference, Path(reference)):
+        if (folder / MANIFEST).is_file():
+            return folder.resolve() if folder.is_symlink() else folder
+    runs = sorted((path.parent.name for path in home.glob(f"*/{MANIFEST}") if path.parent.name != LATEST), reverse=True)
+    known = f"the runs in {home} are: {', '.join(runs[:5])}" if runs else f"there are no runs in {home}"
+    raise ConfigError(f"no run {reference!r} to resume; {known}", remedy="leave out --resume to start a new run")
+
+
+def _latest(home: Path) -> str:
+    latest = home / LATEST
+    return latest.read_text(encoding="utf-8").strip() if latest.is_file() else LATEST

@@ -1,0 +1,128 @@
+"""A job: what a run will ask, decided before the first call."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from evalkit.models.params import effective_params
+from evalkit.models.prices import cost_usd
+from evalkit.runner.manifest import Manifest, ManifestModel, ManifestPrompt, ManifestSuite, Selection
+from evalkit.runner.plan import model_fingerprint, planned_calls, select_cases
+from evalkit.suite.render import Renderer
+from evalkit.types import Call, Case, Message, Model, Prompt, Request, Suite, Usage
+
+# Tokens are counted by the provider, afterwards. Before, four characters a token is the usual rule of thumb.
+CHARS_PER_TOKEN = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A suite, the candidates with their parameters in force, the prompts and the cases chosen for this run."""
+
+    suite: Suite
+    models: tuple[Model, ...]
+    prompts: tuple[Prompt, ...]
+    cases: tuple[Case, ...]
+    selection: Selection
+    trials: int
+
+    def requests(self) -> Callable[[Call], Request]:
+        """Return what turns a call of this job into a provider's request."""
+        cases = {case.id: case for case in self.cases}
+        params = {model.name: model.params for model in self.models}
+        renderers = {prompt.name: Renderer(prompt, self.suite.vars) for prompt in self.prompts}
+
+        def request(call: Call) -> Request:
+            case = cases[call.case_id]
+            return Request(renderers[call.prompt].messages(case), params[call.model], case.vars)
+
+        return request
+
+
+def make_job(
+    suite: Suite,
+    models: Sequence[Model],
+    prompts: Sequence[Prompt],
+    *,
+    patterns: Sequence[str] = (),
+    limit: int | None = None,
+    seed: int = 0,
+    trials: int | None = None,
+) -> Job:
+    """Choose cases and settle parameters.
+
+    Raises:
+        ConfigError: a model's parameters do not fit the suite.
+    """
+    selection = Selection(len(suite.cases), tuple(patterns), limit, seed)
+    cases = select_cases(suite.cases, patterns, limit, seed)
+    settled = tuple(effective_params(model, suite.params, suite.output_schema) for model in models)
+    return Job(suite, settled, tuple(prompts), cases, selection, trials or suite.trials)
+
+
+def describe(job: Job, *, run_id: str, created_at: str, evalkit: str, concurrency: dict[str, int]) -> Manifest:
+    """Describe a job as its run folder's manifest; versions, host and git are added by the caller."""
+    suite = job.suite
+    return Manifest(
+        run_id=run_id,
+        created_at=created_at,
+        evalkit=evalkit,
+        suite=ManifestSuite(suite.name, suite.path, suite.description, suite.fingerprint),
+        models=tuple(_describe_model(model, concurrency[model.name]) for model in job.models),
+        prompts=tuple(ManifestPrompt(prompt.name, prompt.fingerprint) for prompt in job.prompts),
+        selection=job.selection,
+        trials=job.trials,
+        threshold=suite.threshold,
+    )
+
+
+def _describe_model(model: Model, concurrency: int) -> ManifestModel:
+    return ManifestModel(
+        name=model.name,
+        provider=model.provider,
+        fingerprint=model_fingerprint(model),
+        model=model.model,
+        base_url=model.base_url,
+        weights=model.weights,
+        function=model.function,
+        params=model.params,
+        price=model.price,
+        concurrency=concurrency,
+        data_policy=model.data_policy,
+        license=model.license,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """What one model will roughly be asked and cost. `output_tokens` is the limit, None where there is none."""
+
+    model: str
+    calls: int
+    input_tokens: int
+    output_tokens: int | None
+    cost_usd: float | None
+
+
+def estimate(job: Job, calls: Sequence[Call]) -> list[Estimate]:
+    """Estimate calls, tokens and the highest cost per model, without asking anyone."""
+    request = job.requests()
+    return [_estimate(model, [request(call) for call in calls if call.model == model.name]) for model in job.models]
+
+
+def _estimate(model: Model, requests: Sequence[Request]) -> Estimate:
+    tokens = sum(-(-_characters(request.messages) // CHARS_PER_TOKEN) for request in requests)
+    limit = model.params.get("max_tokens")
+    output = None if limit is None else limit * len(requests)
+    cost = cost_usd(Usage(input=tokens, output=output), model.price)
+    return Estimate(model.name, len(requests), tokens, output, cost)
+
+
+def _characters(messages: Sequence[Message]) -> int:
+    return sum(len(message.content) for message in messages)
+
+
+def plan(job: Job, manifest: Manifest) -> list[Call]:
+    """List every call of a job."""
+    return planned_calls(manifest, job.cases)

@@ -1,0 +1,171 @@
+"""The json_schema scorer. `jsonschema` is imported when one is compiled."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+from evalkit.errors import ConfigError, Location
+from evalkit.scorers.base import Options, ScorerContext, ScorerError
+from evalkit.scorers.jsontext import NoJsonError, find_json, parse_json, within_depth
+from evalkit.scorers.options import Opt
+from evalkit.scorers.values import clip, show
+from evalkit.types import Case, Json, Record, Score
+
+if TYPE_CHECKING:
+    from jsonschema import SchemaError, ValidationError
+    from jsonschema.protocols import Validator
+    from referencing import Resource
+    from referencing._core import Resolver
+
+_SHOWN_VIOLATIONS: Final = 3
+_PYTHON_TYPES: Final[Mapping[str, type]] = {"object": dict, "array": list}
+
+
+@dataclass(frozen=True, slots=True)
+class JsonSchema(Options):
+    """The answer is, or contains, JSON that a JSON Schema accepts."""
+
+    schema: Annotated[
+        str | Mapping[str, Any] | None,
+        Opt("The schema, or the path of a .json file. Default: the suite's `output_schema`.", main=True),
+    ] = None
+    strict: Annotated[bool, Opt("The whole answer must be JSON: no prose and no code fence around it.")] = False
+
+    def compile(self, context: ScorerContext) -> SchemaScorer:
+        """Check the schema and everything it refers to."""
+        schema = self._schema(context)
+        wanted = _PYTHON_TYPES.get(str(schema.get("type")), object) if isinstance(schema, Mapping) else object
+        return SchemaScorer(_validator(schema), wanted, self.strict)
+
+    def _schema(self, context: ScorerContext) -> Json:
+        if isinstance(self.schema, str):
+            return _read_schema(context.base_dir / self.schema)
+        schema = context.output_schema if self.schema is None else self.schema
+        if schema is None:
+            raise ConfigError("json_schema has no schema", remedy="give it `schema`, or the suite an `output_schema`")
+        return schema
+
+
+@dataclass(frozen=True, slots=True)
+class SchemaScorer:
+    """Judges by one compiled schema; `wanted` is the Python type its answers must have, object if it does not say."""
+
+    validator: Validator
+    wanted: type
+    strict: bool
+
+    def score(self, answer: Record, case: Case) -> Score:  # noqa: ARG002 - the schema alone decides
+        """Pass when the answer's JSON is valid; the reason names the first violations.
+
+        Raises:
+            ScorerError: a reference of the schema leads nowhere or in circles.
+        """
+        from referencing.exceptions import Unresolvable
+
+        output = answer.output or ""
+        try:
+            value = parse_json(output) if self.strict else find_json(output, self.wanted)
+        except NoJsonError as error:
+            return Score(0.0, passed=False, reason=f"{error}: {show(output)}")
+        try:
+            violations = list(islice(self.validator.iter_errors(value), _SHOWN_VIOLATIONS + 1))
+        except RecursionError as error:
+            raise ScorerError("json_schema: the schema refers to itself without end") from error
+        except Unresolvable as error:
+            raise ScorerError(f"json_schema: cannot resolve `$ref` {show(error.ref)}") from error
+        reason = "; ".join(map(_sentence, violations[:_SHOWN_VIOLATIONS]))
+        more = "; and more" if len(violations) > _SHOWN_VIOLATIONS else ""
+        return Score(float(not violations), passed=not violations, reason=reason + more)
+
+    def check(self, case: Case) -> str | None:  # noqa: ARG002 - every case can be judged
+        """Accept every case."""
+        return None
+
+
+def _read_schema(path: Path) -> Json:
+    try:
+        return parse_json(path.read_text(encoding="utf-8"))
+    except NoJsonError as error:
+        raise ConfigError(f"json_schema: {error}", where=Location(path)) from error
+    except (OSError, UnicodeDecodeError) as error:
+        why = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
+        raise ConfigError(f"json_schema: cannot read the schema file {path}: {why}") from error
+
+
+def _validator(schema: Json) -> Validator:
+    from jsonschema import Draft202012Validator, SchemaError
+    from jsonschema.validators import validator_for
+    from referencing import Registry
+
+    _check_draft(schema)
+    cls = validator_for(schema, default=Draft202012Validator)
+    try:
+        cls.check_schema(within_depth(schema))
+        _check_references(schema)
+        # A registry of its own keeps jsonschema from fetching references it does not know.
+        validator = cls(schema, registry=Registry())
+        probes: tuple[Json, ...] = ("", {}, [])
+        for probe in probes:
+            validator.is_valid(probe)
+    except SchemaError as error:
+        raise ConfigError(f"json_schema: invalid schema: {_sentence(error)}") from error
+    except NoJsonError as error:
+        raise ConfigError(f"json_schema: {error}") from error
+    except RecursionError as error:
+        raise ConfigError("json_schema: the schema refers to itself without end") from error
+    return validator
+
+
+def _check_draft(schema: Json) -> None:
+    from referencing.jsonschema import UnknownDialect, specification_with
+
+    draft = schema.get("$schema", "") if isinstance(schema, Mapping) else ""
+    try:
+        if draft != "":
+            specification_with(str(draft))
+    except UnknownDialect as error:
+        remedy = "leave out `$schema`, or name a draft of json-schema.org"
+        raise ConfigError(f"json_schema: unknown draft {show(draft)}", remedy=remedy) from error
+
+
+def _check_references(schema: Json) -> None:
+    """Raise ConfigError for a reference that leads nowhere; references to other files and hosts are never followed."""
+    from jsonschema_specifications import REGISTRY  # type: ignore[import-untyped]
+    from referencing import Resource
+    from referencing.jsonschema import DRAFT202012
+
+    root: Resource[Any] = Resource.from_contents(schema, default_specification=DRAFT202012)
+    _check_resource(root, REGISTRY.resolver_with_root(root))
+
+
+def _check_resource(resource: Resource[Any], resolver: Resolver[Any]) -> None:
+    from referencing.exceptions import Unresolvable
+
+    contents = resource.contents
+    references = [contents.get("$ref"), contents.get("$dynamicRef")] if isinstance(contents, Mapping) else []
+    for reference in references:
+        try:
+            if isinstance(reference, str):
+                resolver.lookup(reference)
+        except Unresolvable as error:
+            remedy = "only references inside the schema are followed; copy the other schema into `$defs`"
+            raise ConfigError(f"json_schema: cannot resolve `$ref` {show(reference)}", remedy=remedy) from error
+    for part in resource.subresources():
+        _check_resource(part, resolver.in_subresource(part))
+
+
+def _sentence(error: ValidationError | SchemaError) -> str:
+    """Say where a schema is violated and how, e.g. `$.total: expected number, got "12"`."""
+    wanted = error.validator_value
+    if error.validator == "type":
+        types = wanted if isinstance(wanted, list) else [wanted]
+        what = f"expected {' or '.join(map(str, types))}, got {show(error.instance, 40)}"
+    elif error.validator in {"enum", "const"}:
+        what = f"expected {'one of ' * (error.validator == 'enum')}{show(wanted)}, got {show(error.instance, 40)}"
+    else:
+        what = clip(error.message, 120)
+    return f"{clip(error.json_path)}: {what}"

@@ -1,0 +1,1 @@
+from evalkit.suite.structure import *  # noqa

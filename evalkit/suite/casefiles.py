@@ -1,0 +1,88 @@
+"""Case files in plain formats: JSON Lines, JSON and CSV. Each reader yields rows with the line they stand on."""
+
+from __future__ import annotations
+
+import csv
+import io
+from pathlib import Path
+
+from evalkit.errors import ConfigError, Location
+from evalkit.suite.jsontext import parse_json
+from evalkit.suite.rows import Row, Rows
+from evalkit.yaml12 import read_text
+
+
+def jsonl_rows(path: Path) -> Rows:
+    """Read one case a line; blank lines are skipped."""
+    try:
+        with path.open("rb") as file:
+            for number, raw in enumerate(file, 1):
+                if raw.strip():
+                    yield _json_line(raw, path, number)
+    except OSError as error:
+        raise ConfigError(f"the file cannot be read: {error.strerror}", where=Location(path)) from None
+
+
+def _json_line(raw: bytes, path: Path, number: int) -> Row | ConfigError:
+    try:
+        text = raw.decode("utf-8-sig" if number == 1 else "utf-8")
+        return Row(parse_json(text.rstrip("\r\n"), path, number), Location(path, number))
+    except UnicodeDecodeError as error:
+        return ConfigError(
+            f"the byte 0x{raw[error.start]:02x} is not UTF-8",
+            where=Location(path, number),
+            remedy="save the file as UTF-8",
+        )
+    except ConfigError as error:
+        return error
+
+
+def json_rows(path: Path) -> Rows:
+    """Read a list of cases."""
+    rows = parse_json(read_text(path), path)
+    if not isinstance(rows, list):
+        raise ConfigError(
+            "a .json case file holds a list of cases", where=Location(path, 1), remedy="or use .jsonl, a case a line"
+        )
+    for index, row in enumerate(rows, 1):
+        yield Row(row, Location(f"{path} (entry {index})"))
+
+
+def csv_rows(path: Path) -> Rows:
+    """Read RFC 4180 with a header; every cell is text."""
+    reader = csv.reader(io.StringIO(read_text(path), newline=""), strict=True)
+    header: list[str] | None = None
+    line = 1
+    try:
+        for cells in reader:
+            if header is None:
+                header = _header(cells, path)
+            elif cells:
+                yield _csv_row(header, cells, Location(path, line))
+            line = reader.line_num + 1
+    except csv.Error as error:
+        raise ConfigError(f"this is not CSV: {error}", where=Location(path, line)) from None
+
+
+def _header(cells: list[str], path: Path) -> list[str]:
+    names = [cell.strip() for cell in cells]
+    where = Location(path, 1)
+    if not all(names):
+        raise ConfigError(
+            f"column {names.index('') + 1} has no name" if names else "the header is missing", where=where
+        )
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice:
+        raise ConfigError(f'two columns are called "{twice}"', where=where)
+    return names
+
+
+def _csv_row(header: list[str], cells: list[str], where: Location) -> Row | ConfigError:
+    if len(cells) != len(header):
+        return ConfigError(
+            f"this row has {len(cells)} cells, the header {len(header)}",
+            where=where,
+            remedy="put a cell that contains a comma, a quote or a line break in double quotes",
+        )
+    data = dict(zip(header, cells, strict=True))
+    return Row({name: cell for name, cell in data.items() if name != "id" or cell}, where)

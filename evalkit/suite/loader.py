@@ -1,0 +1,236 @@
+"""Load a suite: read its file, prompts and cases, compile its scorers, and report all problems of all of them at once.
+
+Nothing is asked of a model here, and whatever can be found wrong without asking is found here.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, Final
+
+from evalkit.errors import ConfigError, Location, one_or_many
+from evalkit.scorers import ScorerContext
+from evalkit.suite.cases import Draft, drafts
+from evalkit.suite.jsontext import parse_json
+from evalkit.suite.judging import compiled, unjudged, with_scorers
+from evalkit.suite.prompts import prompt_from_entry, prompt_from_file
+from evalkit.suite.render import Renderer
+from evalkit.suite.sources import all_rows
+from evalkit.suite.structure import Problem, capped, error_parts, structure_problems
+from evalkit.types import MISSING, Case, Json, Prompt, ScorerEntry, Suite
+from evalkit.yaml12 import Document, load_file, read_text
+
+LITERAL_KEYS: Final = frozenset({"vars", "cases.id", "cases.vars", "cases.expected", "cases.tags"})
+
+_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+
+
+def load_suite(path: Path, *, allow_code: bool = False, prompts: Sequence[Path] = ()) -> Suite:
+    """Load a suite file and check everything that can be checked before the first call.
+
+    Args:
+        path: the suite file.
+        allow_code: whether scorers may run the user's own code.
+        prompts: further prompt files, compared beside the suite's own.
+
+    Raises:
+        ConfigError: what is wrong; a `ConfigErrors` with all of it where there are several problems.
+    """
+    suite, errors = check_suite(path, allow_code=allow_code, prompts=prompts)
+    if suite is None:
+        raise one_or_many(errors)
+    return suite
+
+
+def check_suite(
+    path: Path, *, allow_code: bool = False, prompts: Sequence[Path] = ()
+) -> tuple[Suite | None, list[ConfigError]]:
+    """Load a suite like `load_suite`, but return the problems: either a suite, or at least one error."""
+    try:
+        document = load_file(path, literal_keys=LITERAL_KEYS)
+    except ConfigError as error:
+        return None, error_parts(error)
+    from evalkit.suite.schema import skeleton_schema
+
+    problems = structure_problems(document.data, skeleton_schema(), document)
+    if not isinstance(document.data, dict):
+        return None, [problem.error for problem in problems]
+    errors = capped([problem.error for problem in problems])
+    return _check(_source(document, path, problems), errors, prompts, allow_code=allow_code), errors
+
+
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """A suite's document, with the keys that are structurally sound."""
+
+    document: Document
+    path: Path
+    data: Mapping[str, Any]
+    bad_keys: frozenset[str | int]
+    bad_prompts: frozenset[str | int]
+
+
+def _source(document: Document, path: Path, problems: Sequence[Problem]) -> _Source:
+    # A bad entry of `prompts` spoils that entry alone; anywhere else a problem spoils the whole section.
+    entries = [problem.path for problem in problems if problem.path[:1] == ("prompts",) and len(problem.path) > 1]
+    bad_keys = frozenset(problem.path[0] for problem in problems if problem.path and problem.path not in entries)
+    data = {key: value for key, value in document.data.items() if key not in bad_keys}
+    return _Source(document, path, data, bad_keys, frozenset(entry[1] for entry in entries))
+
+
+def _check(
+    source: _Source, errors: list[ConfigError], extra_prompts: Sequence[Path], *, allow_code: bool
+) -> Suite | None:
+    """Take every step with what is sound, and add what is not to `errors`."""
+    data = source.data
+    name = _name(source, errors)
+    schema = _output_schema(source, errors)
+    context = ScorerContext(source.path.parent, schema, allow_code)
+    prompts = _prompts(source, extra_prompts, errors)
+    scorers = _scorers(source, context, errors)
+    found, cases = _cases(source, context, errors)
+    if scorers is not None:
+        errors += capped(unjudged(cases, scorers))
+    if "vars" not in source.bad_keys:
+        errors += capped(_render_problems(prompts, cases, data.get("vars", {})))
+    if errors or scorers is None:
+        return None
+    return Suite(
+        name=name,
+        path=str(source.path),
+        cases=tuple(cases),
+        prompts=tuple(prompts),
+        models=tuple(data.get("models", ())),
+        scorers=scorers,
+        description=data.get("description", ""),
+        vars=data.get("vars", {}),
+        params=data.get("params", {}),
+        output_schema=schema,
+        trials=int(data.get("trials", 1)),
+        threshold=data.get("threshold"),
+        fingerprint=_fingerprint(data, schema, prompts, found),
+    )
+
+
+def _name(source: _Source, errors: list[ConfigError]) -> str:
+    name: str = source.data.get("suite", source.path.stem)
+    if not _NAME.fullmatch(name):
+        where = Location(source.path)
+        errors.append(ConfigError(f'"{name}" cannot name a results folder', where=where, remedy="add `suite: a-name`"))
+    return name
+
+
+def _output_schema(source: _Source, errors: list[ConfigError]) -> Json | None:
+    from jsonschema import Draft202012Validator, SchemaError
+    from jsonschema.validators import validator_for
+
+    given = source.data.get("output_schema")
+    place = source.document.where(("output_schema",))
+    try:
+        schema = _schema_file(source.path.parent / given, place) if isinstance(given, str) else given
+        if schema is not None:
+            validator_for(schema, default=Draft202012Validator).check_schema(schema)
+    except ConfigError as error:
+        errors.append(error)
+    except SchemaError as error:
+        steps = () if isinstance(given, str) else ("output_schema", *error.absolute_path)
+        where = source.document.where(steps) if steps else place
+        errors.append(ConfigError(f"`output_schema` is not a valid JSON Schema: {error.message}", where=where))
+    else:
+        return schema
+    return {}  # anything goes, so that scorers do not complain about the same thing once more
+
+
+def _schema_file(path: Path, place: Location) -> Json:
+    if not path.is_file():
+        raise ConfigError(
+            f"the schema file {path} does not exist", where=place, remedy="paths start from the suite's folder"
+        )
+    schema = parse_json(read_text(path), path)
+    if not isinstance(schema, (dict, bool)):
+        raise ConfigError("a JSON Schema is an object", where=Location(path, 1))
+    return schema
+
+
+def _prompts(source: _Source, extra: Sequence[Path], errors: list[ConfigError]) -> list[Prompt]:
+    shared = source.data.get("vars", {})
+    prompts: dict[str, tuple[Prompt, Location]] = {}
+    indices = [index for index in range(len(source.data.get("prompts", ()))) if index not in source.bad_prompts]
+    paths = [("prompts", index) for index in indices]
+    reads = [
+        *(
+            (source.document.where(at), partial(prompt_from_entry, source.document, at, source.path.parent, shared))
+            for at in paths
+        ),
+        *((Location(path), partial(prompt_from_file, path, shared)) for path in extra),
+    ]
+    for place, read in reads:
+        try:
+            prompt = read()
+        except ConfigError as error:
+            errors += error_parts(error)
+            continue
+        taken = prompts.setdefault(prompt.name, (prompt, place))
+        if taken[0] is not prompt:
+            message = f'the prompt name "{prompt.name}" is taken by the prompt at {taken[1]}'
+            errors.append(ConfigError(message, where=place, remedy="give each prompt a name of its own"))
+    return [prompt for prompt, _ in prompts.values()]
+
+
+def _scorers(source: _Source, context: ScorerContext, errors: list[ConfigError]) -> tuple[ScorerEntry, ...] | None:
+    """Compile the suite's scorers; None where some cannot be, so that their absence is not held against the cases."""
+    specs = source.data.get("scorers", [])
+    places = [source.document.where(("scorers", index)) for index in range(len(specs))]
+    scorers, faults = compiled(specs, places, context)
+    errors += capped(faults)
+    return None if faults or "scorers" in source.bad_keys else scorers
+
+
+def _cases(source: _Source, context: ScorerContext, errors: list[ConfigError]) -> tuple[list[Draft], list[Case]]:
+    if "cases" not in source.data:
+        return [], []
+    found, faults = drafts(all_rows(source.document, source.path.parent))
+    errors += capped(faults)
+    both = [with_scorers(draft, context) for draft in found]
+    errors += capped([fault for _, faults in both for fault in faults])
+    return found, [case for case, faults in both if not faults]
+
+
+def _render_problems(prompts: Sequence[Prompt], cases: Sequence[Case], shared: Mapping[str, Json]) -> list[ConfigError]:
+    """Render every prompt for every case once, so that an undefined variable is found before any call."""
+    errors: list[ConfigError] = []
+    for prompt in prompts:
+        try:
+            renderer = Renderer(prompt, shared)
+        except ConfigError as error:
+            errors += error_parts(error)
+            continue
+        for case in cases:
+            try:
+                renderer.messages(case)
+            except ConfigError as error:
+                errors.append(error)
+    return errors
+
+
+def _fingerprint(data: Mapping[str, Json], schema: Json, prompts: Sequence[Prompt], found: Sequence[Draft]) -> str:
+    """Identify all that decides what is asked and how answers are judged; models and descriptions do not."""
+    content = {
+        "cases": [_content(draft) for draft in found],
+        "prompts": [[prompt.name, prompt.fingerprint] for prompt in prompts],
+        "output_schema": schema,
+        **{key: data.get(key) for key in ("scorers", "params", "vars", "trials", "threshold")},
+    }
+    return hashlib.sha256(json.dumps(content, ensure_ascii=False).encode()).hexdigest()
+
+
+def _content(draft: Draft) -> Json:
+    case = draft.case
+    expected = [] if case.expected is MISSING else [case.expected]
+    return [case.id, case.vars, expected, case.tags, draft.scorer_specs]

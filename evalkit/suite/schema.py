@@ -1,0 +1,58 @@
+"""The JSON Schema files of suites and prompts, published for editors and used to check structure.
+
+`python -m evalkit.suite.schema` brings the generated parts of suite.schema.json up to date.
+"""
+
+from __future__ import annotations
+
+import json
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from evalkit.scorers import scorer_json_schema
+
+
+def suite_schema() -> dict[str, Any]:
+    """Read the published schema of suite files."""
+    return _read("evalkit.suite", "suite.schema.json")
+
+
+def prompt_schema() -> dict[str, Any]:
+    """Read the published schema of prompt files."""
+    return _read("evalkit.suite", "prompt.schema.json")
+
+
+def skeleton_schema() -> dict[str, Any]:
+    """The suite's schema without the parts that are checked by code: scorers (better messages), cases (speed)."""
+    schema = suite_schema()
+    schema["$defs"]["scorer"] = True
+    del schema["properties"]["cases"]["items"]
+    return schema
+
+
+def generated_suite_schema() -> dict[str, Any]:
+    """The suite's schema with scorers taken from the registry, and params and messages from their own schemas."""
+    params = _read("evalkit.models", "params.schema.json")
+    generated = {
+        "params": {key: value for key, value in params.items() if key not in ("$schema", "title")},
+        "scorer": scorer_json_schema(),
+        "turn": prompt_schema()["$defs"]["turn"],
+    }
+    schema = suite_schema()
+    schema["$defs"] |= generated
+    return schema
+
+
+def _read(package: str, name: str) -> dict[str, Any]:
+    schema: dict[str, Any] = json.loads(resources.files(package).joinpath(name).read_text(encoding="utf-8"))
+    return schema
+
+
+def _rewrite() -> None:
+    text = json.dumps(generated_suite_schema(), indent=2, ensure_ascii=False) + "\n"
+    Path(__file__).with_name("suite.schema.json").write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    _rewrite()

@@ -1,0 +1,83 @@
+import pytest
+
+from evalkit.analysis import RunData
+from evalkit.analysis.rows import CallRow
+from evalkit.runner.manifest import Manifest, ManifestModel, ManifestPrompt, ManifestSuite, Selection
+from evalkit.runner.plan import planned_calls
+from evalkit.types import CallScore, Case, Record, RecordError, Score, ScorerVerdict, Usage
+
+
+def manifest_of(*, models=("m",), prompts=("p",), trials=1, prices=None):
+    return Manifest(
+        run_id="r1",
+        created_at="2030-01-01T00:00:00Z",
+        evalkit="0.1.0",
+        suite=ManifestSuite("tiny", "evals/tiny.yaml", "", "f" * 64),
+        models=tuple(ManifestModel(name, "openai", name, price=(prices or {}).get(name)) for name in models),
+        prompts=tuple(ManifestPrompt(name, name * 8) for name in prompts),
+        selection=Selection(10),
+        trials=trials,
+    )
+
+
+def record_of(call, **fields):
+    return Record(call.call_id, call.model, call.prompt, call.case_id, call.trial, **fields)
+
+
+def answer(call, *, passed=True, **fields):
+    """An answered and judged call, as a row of the two journals."""
+    record = record_of(call, output="out", **fields)
+    score = Score(float(passed), passed, "" if passed else "wrong")
+    return record, CallScore(call.call_id, passed, float(passed), (ScorerVerdict("exact", score),))
+
+
+def failing(call, kind="timeout"):
+    return record_of(call, error=RecordError(kind, f"{kind}!")), None
+
+
+def unjudged(call, **fields):
+    return record_of(call, output="out", **fields), None
+
+
+def scorer_failed(call, **fields):
+    score = Score(0.0, False, "", {"error": "ZeroDivisionError: division by zero"})
+    return record_of(call, output="out", **fields), CallScore(
+        call.call_id, False, 0.0, (ScorerVerdict("python", score),)
+    )
+
+
+def missing(call):
+    return None, None
+
+
+STATES = {
+    "P": answer,
+    "F": lambda call, **f: answer(call, passed=False, **f),
+    "E": failing,
+    "?": missing,
+    "U": unjudged,
+}
+STATES["S"] = scorer_failed
+
+
+class Runs:
+    """Builds runs from a letter per planned call: Passed, Failed, Error, ? missing, Unjudged, Scorer failed."""
+
+    answer = staticmethod(answer)
+    usage = Usage
+
+    def __call__(self, letters, *, fields=None, tags=None, trials=1, **named):
+        manifest = manifest_of(trials=trials, **named)
+        size = len(letters) // (len(manifest.models) * len(manifest.prompts) * trials)
+        cases = tuple(Case(f"c{i}", {"x": i}, tags=(tags or {}).get(f"c{i}", ())) for i in range(size))
+        by_id = {case.id: case for case in cases}
+        rows = []
+        for index, call in enumerate(planned_calls(manifest, cases)):
+            extra = fields[index] if fields and letters[index] in "PFUS" else {}
+            rows.append(CallRow(call, by_id[call.case_id], *STATES[letters[index]](call, **extra)))
+        return RunData(manifest, by_id, tuple(rows))
+
+
+@pytest.fixture
+def run_of():
+    return Runs()

@@ -1,0 +1,36 @@
+"""Fixtures for all tests."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from chat_server import ChatServer
+
+from evalkit.providers.weights import cache_dir
+
+WEIGHTS = cache_dir() / "SmolLM2-135M-Instruct.Q4_1.gguf"
+
+
+@pytest.fixture
+def chat_server() -> Iterator[ChatServer]:
+    """Serve chat completions that echo the last message, until told otherwise."""
+    server = ChatServer()
+    yield server
+    server.close()
+
+
+@pytest.fixture(autouse=True)
+def no_keys(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep the developer's own keys and proxies out of the tests."""
+    for name in ("OPENAI_API_KEY", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture
+def weights() -> Path:
+    """Return the embedded default's weights; the test is skipped where they have not been pulled."""
+    if not WEIGHTS.is_file():
+        pytest.skip("needs the weights: evalkit models pull smollm2-135m")
+    return WEIGHTS

@@ -1,0 +1,78 @@
+import pytest
+
+from evalkit.analysis.summary import PassRate
+from evalkit.report import format as fmt
+from evalkit.stats import Interval
+
+
+@pytest.mark.parametrize(
+    ("rate", "text"),
+    [
+        (None, "n/a"),
+        (0.0, "0 %"),
+        (1.0, "100 %"),
+        (139 / 150, "92.7 %"),
+        (0.5, "50.0 %"),
+        (99_999 / 100_000, ">99.9 %"),
+        (1 / 100_000, "<0.1 %"),
+        (0.9994, "99.9 %"),
+    ],
+)
+def test_percent_keeps_none_and_all_for_none_and_all(rate, text):
+    assert fmt.percent(rate) == text
+
+
+@pytest.mark.parametrize(
+    ("ms", "text"),
+    [
+        (None, "n/a"),
+        (0.0, "0.00 ms"),
+        (0.05, "0.05 ms"),
+        (4.2, "4.20 ms"),
+        (42.04, "42.0 ms"),
+        (312.4, "312 ms"),
+        (999.4, "999 ms"),
+        (999.6, "1.00 s"),
+        (1421, "1.42 s"),
+        (12_345, "12.3 s"),
+        (121_000, "121 s"),
+    ],
+)
+def test_duration(ms, text):
+    assert fmt.duration(ms) == text
+
+
+@pytest.mark.parametrize(
+    ("amount", "text"),
+    [
+        (None, "n/a"),
+        (0.0, "0"),
+        (0.0000041, "0.0000041"),
+        (0.0044, "0.0044"),
+        (0.37, "0.37"),
+        (4.1, "4.10"),
+        (1234.5, "1,234.50"),
+    ],
+)
+def test_usd(amount, text):
+    assert fmt.usd(amount) == text
+
+
+def test_interval():
+    assert fmt.interval(Interval(0.874, 0.9591)) == "87.4-95.9"
+    assert fmt.interval(None) == "n/a"
+
+
+def test_passed_is_out_of_what_finished():
+    assert fmt.passed(PassRate(139, 6, 5, 50, None)) == "139/150 (92.7 %)"
+    assert fmt.passed(PassRate(0, 0, 0, 50, None)) == "n/a"
+
+
+@pytest.mark.parametrize(("n", "text"), [(0, "0 cases"), (1, "1 case"), (2, "2 cases"), (12345, "12,345 cases")])
+def test_counted(n, text):
+    assert fmt.counted(n, "case") == text
+
+
+def test_compact_values_are_as_they_are_or_json():
+    assert fmt.compact("né") == "né"
+    assert fmt.compact({"né": [1, None]}) == '{"né": [1, null]}'

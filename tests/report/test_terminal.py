@@ -1,0 +1,46 @@
+import io
+
+import pytest
+from rich.console import Console
+
+from evalkit.analysis import load_run, summarise
+from evalkit.report.terminal import summary_table
+from evalkit.runner.manifest import ManifestPrompt
+
+
+@pytest.fixture
+def show(run_folder):
+    def show(*, width=80, encoding="utf-8", **options):
+        run = load_run(run_folder.write(**options))
+        file = io.TextIOWrapper(io.BytesIO(), encoding=encoding)
+        Console(file=file, width=width, color_system=None).print(summary_table(summarise(run)))
+        file.flush()
+        return file.buffer.getvalue().decode(encoding).splitlines()
+
+    return show
+
+
+def test_one_line_per_candidate_at_80_columns(show, error_on):
+    lines = show(change=error_on("small", {"case-001"}))
+    assert len(lines) == 2 + 3
+    assert max(map(len, lines)) <= 80
+    assert lines[0].split() == ["model", "passed", "95", "%", "errors", "p50", "p95", "$/1k"]
+    assert lines[2].split()[0] == "small"
+    assert lines[2].split()[-1] == "n/a"
+    assert lines[3].split()[-1] == "0.027"
+
+
+def test_missing_calls_get_a_column(show):
+    lines = show(n=3, change=lambda record, score: (None, None) if record.model == "rules" else (record, score))
+    assert "missing" in lines[0]
+    assert lines[4].split()[:4] == ["rules", "n/a", "n/a", "0"]
+
+
+def test_several_prompts_are_told_apart(show):
+    text = "\n".join(show(n=3, width=120, prompts=(ManifestPrompt("zero", "z" * 8), ManifestPrompt("few", "f" * 8))))
+    assert "small / zero" in text
+    assert "small / few" in text
+
+
+def test_plain_terminals_get_plain_characters(show):
+    assert "\n".join(show(n=3, encoding="ascii")).isascii()

@@ -1,0 +1,116 @@
+"""The journal: what is written survives, what is torn is dropped, what is damaged is named."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from evalkit.errors import ConfigError
+from evalkit.runner.journal import (
+    RECORDS,
+    Journal,
+    decode_record,
+    encode_record,
+    read_records,
+    read_scores,
+    replace_scores,
+)
+from evalkit.types import CallScore, Record, RecordError, Score, ScorerVerdict, Usage
+
+RECORD = Record(
+    call_id="0123456789abcdef",
+    model="m",
+    prompt="p",
+    case_id="c",
+    trial=1,
+    output='Zażółć 日本 \n " \\ \u2028',
+    tool_calls=({"function": {"name": "f"}},),
+    finish_reason="stop",
+    usage=Usage(10, 4, 0, 5, 2),
+    queue_ms=0.125,
+    retry_ms=0.0,
+    ttft_ms=12.5,
+    latency_ms=250.0,
+    attempts=2,
+    served_model="m-2026",
+    cost_usd=0.00123,
+    dropped_params=("seed",),
+    started_at="2026-11-23T03:00:00.000+00:00",
+)
+FAILED = dataclasses.replace(RECORD, call_id="f" * 16, output=None, error=RecordError("timeout", "no answer", None))
+SCORE = CallScore("0123456789abcdef", True, 0.75, (ScorerVerdict("exact", Score(0.75, True, "why", {"a": 1})),))
+
+
+def test_rows_come_back_as_they_were_written(tmp_path: Path) -> None:
+    with Journal(tmp_path) as journal:
+        journal.add_record(RECORD)
+        journal.add_record(FAILED)
+        journal.add_score(SCORE)
+    assert list(read_records(tmp_path)) == [RECORD, FAILED]
+    assert list(read_scores(tmp_path)) == [SCORE]
+
+
+@given(st.text(st.characters(), max_size=60))
+def test_any_output_survives_as_one_line(output: str) -> None:
+    row = encode_record(dataclasses.replace(RECORD, output=output))
+    assert decode_record(row).output == output
+
+
+def test_any_output_is_one_line_of_the_file(tmp_path: Path) -> None:
+    with Journal(tmp_path) as journal:
+        journal.add_record(dataclasses.replace(RECORD, output="a\nb\r\nc\u2028d\x00e\ud800"))
+        journal.add_record(RECORD)
+    assert (tmp_path / RECORDS).read_bytes().count(b"\n") == 2
+    assert [record.call_id for record in read_records(tmp_path)] == [RECORD.call_id] * 2
+
+
+def test_a_torn_row_is_passed_over_and_cut_off_wherever_the_kill_came(tmp_path: Path) -> None:
+    with Journal(tmp_path) as journal:
+        journal.add_record(RECORD)
+    whole = (tmp_path / RECORDS).read_bytes()
+    for cut in range(len(whole)):
+        (tmp_path / RECORDS).write_bytes(whole + whole[:cut])
+        assert list(read_records(tmp_path)) == [RECORD]
+        with Journal(tmp_path) as journal:
+            journal.add_record(FAILED)
+        assert list(read_records(tmp_path)) == [RECORD, FAILED]
+
+
+def test_a_torn_row_longer_than_a_block_is_cut_off(tmp_path: Path) -> None:
+    (tmp_path / RECORDS).write_bytes(b'{"torn": "' + b"x" * 200_000)
+    with Journal(tmp_path) as journal:
+        journal.add_record(RECORD)
+    assert list(read_records(tmp_path)) == [RECORD]
+
+
+def test_a_damaged_row_is_named_with_its_line(tmp_path: Path) -> None:
+    with Journal(tmp_path) as journal:
+        journal.add_record(RECORD)
+    with (tmp_path / RECORDS).open("ab") as file:
+        file.write(b"{oops}\n")
+    with pytest.raises(ConfigError, match=r"records\.jsonl:2: ") as caught:
+        list(read_records(tmp_path))
+    assert caught.value.remedy
+
+
+def test_a_folder_without_journal_has_no_rows(tmp_path: Path) -> None:
+    assert list(read_records(tmp_path)) == []
+    assert list(read_scores(tmp_path)) == []
+
+
+def test_a_second_writer_is_refused(tmp_path: Path) -> None:
+    with Journal(tmp_path), pytest.raises(ConfigError, match="another evalkit process"):
+        Journal(tmp_path)
+    Journal(tmp_path).close()
+
+
+def test_scores_are_replaced_whole(tmp_path: Path) -> None:
+    with Journal(tmp_path) as journal:
+        journal.add_score(SCORE)
+        journal.add_score(SCORE)
+    replace_scores(tmp_path, iter([SCORE]))
+    assert list(read_scores(tmp_path)) == [SCORE]

@@ -1,0 +1,102 @@
+"""Tries: what passes is asked again, what repeats itself is not, and there is always an end."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+import pytest
+from scripted import ScriptedProvider
+
+from evalkit.errors import CallError, ErrorKind
+from evalkit.runner.retry import Outcome, RetryPolicy, ask
+from evalkit.types import Completion, Message, Request
+
+REQUEST = Request((Message("user", "hi"),))
+AT_ONCE = RetryPolicy(tries=3, first_wait_s=0.0)
+RETRYABLE = [kind for kind in ErrorKind if kind.retryable]
+
+
+def provider_of(script: Sequence[Completion | Exception]) -> ScriptedProvider:
+    left = list(script)
+
+    async def answer(_: Request) -> Completion:
+        item = left.pop(0)
+        if isinstance(item, Exception):
+            raise item
+        return item
+
+    return ScriptedProvider(answer)
+
+
+def outcome_of(*script: Completion | Exception, policy: RetryPolicy = AT_ONCE) -> tuple[Outcome, int]:
+    async def main() -> tuple[Outcome | None, int]:
+        provider = provider_of(script)
+        return await ask(provider, REQUEST, policy, asyncio.Event()), len(provider.asked)
+
+    outcome, asked = asyncio.run(main())
+    assert outcome is not None
+    return outcome, asked
+
+
+def test_an_answer_at_once_has_no_retry_time() -> None:
+    outcome, asked = outcome_of(Completion("yes"))
+    assert (outcome.completion, outcome.attempts, outcome.retry_ms, asked) == (Completion("yes"), 1, 0.0, 1)
+
+
+@pytest.mark.parametrize("kind", RETRYABLE)
+def test_a_passing_failure_is_asked_again(kind: ErrorKind) -> None:
+    outcome, _ = outcome_of(CallError(kind, "later"), CallError(kind, "later"), Completion("yes"))
+    assert outcome.completion == Completion("yes")
+    assert outcome.attempts == 3
+    assert outcome.retry_ms > 0
+
+
+@pytest.mark.parametrize("kind", [kind for kind in ErrorKind if not kind.retryable])
+def test_a_failure_that_would_repeat_itself_is_not_asked_again(kind: ErrorKind) -> None:
+    outcome, asked = outcome_of(CallError(kind, "no"), Completion("never asked"))
+    assert asked == 1
+    assert outcome.error is not None
+    assert outcome.error.kind is kind
+
+
+def test_tries_have_a_ceiling() -> None:
+    outcome, asked = outcome_of(*[CallError(ErrorKind.SERVER, f"{n}") for n in range(9)])
+    assert (asked, outcome.attempts, str(outcome.error)) == (3, 3, "2")
+
+
+def test_a_server_that_asks_for_more_than_the_time_left_ends_the_call_at_once() -> None:
+    error = CallError(ErrorKind.RATE_LIMIT, "come back tomorrow", retry_after_s=86400.0)
+    outcome, asked = outcome_of(error, Completion("never asked"))
+    assert asked == 1
+    assert outcome.error is error
+
+
+def test_a_fault_in_an_adapter_is_an_error_of_that_call() -> None:
+    outcome, asked = outcome_of(KeyError("x"), Completion("never asked"))
+    assert asked == 1
+    assert outcome.error is not None
+    assert outcome.error.kind is ErrorKind.INTERNAL
+    assert "KeyError" in outcome.error.message
+
+
+def test_waits_double_are_jittered_and_obey_the_server() -> None:
+    policy = RetryPolicy(first_wait_s=1.0, longest_wait_s=4.0)
+    for failed, top in [(1, 1.0), (2, 2.0), (3, 4.0), (4, 4.0), (60, 4.0)]:
+        waits = [policy.wait_s(failed, None) for _ in range(200)]
+        assert 0.75 * top <= min(waits) <= max(waits) <= top
+    assert policy.wait_s(1, 30.0) == 30.0
+    assert policy.wait_s(3, 0.1) >= 3.0
+
+
+def test_a_stop_ends_the_wait_and_leaves_the_call_unfinished() -> None:
+    async def main() -> Outcome | None:
+        stop = asyncio.Event()
+
+        async def fail(_: Request) -> Completion:
+            stop.set()
+            raise CallError(ErrorKind.SERVER, "later")
+
+        return await ask(ScriptedProvider(fail), REQUEST, RetryPolicy(first_wait_s=60.0), stop)
+
+    assert asyncio.run(main()) is None

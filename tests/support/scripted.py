@@ -1,0 +1,45 @@
+"""A provider that answers as a test tells it to, without a server."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+from evalkit.errors import ConfigError
+from evalkit.types import Completion, Request
+
+
+class ScriptedProvider:
+    """Calls `script` with each request; what it raises or returns is the answer. Keeps count of what is in flight."""
+
+    def __init__(
+        self,
+        script: Callable[[Request], Awaitable[Completion]],
+        *,
+        concurrency: int = 1,
+        slots: asyncio.Semaphore | None = None,
+    ) -> None:
+        self.script = script
+        self.concurrency = concurrency
+        self.slots = slots
+        self.asked: list[Request] = []
+        self.in_flight = 0
+        self.most_in_flight = 0
+
+    def check(self) -> list[ConfigError]:
+        return []
+
+    async def start(self) -> None:
+        pass
+
+    async def complete(self, request: Request) -> Completion:
+        self.asked.append(request)
+        self.in_flight += 1
+        self.most_in_flight = max(self.most_in_flight, self.in_flight)
+        try:
+            return await self.script(request)
+        finally:
+            self.in_flight -= 1
+
+    async def close(self) -> None:
+        pass
