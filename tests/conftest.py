@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from chat_server import ChatServer
+from workspace import Workspace
 
 from evalkit.providers.weights import cache_dir
 
@@ -19,6 +20,12 @@ def chat_server() -> Iterator[ChatServer]:
     server = ChatServer()
     yield server
     server.close()
+
+
+@pytest.fixture
+def workspace(tmp_path: Path) -> Workspace:
+    """Return an empty folder to run the command in."""
+    return Workspace(tmp_path)
 
 
 @pytest.fixture(autouse=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Annotated, Any, Final, Literal
 
 from evalkit.scorers.base import PlainScorer
@@ -96,10 +97,9 @@ class JsonFields(PlainScorer):
         return comparable(text, ignore_case=self.ignore_case).strip()
 
     def _near(self, expected: float, got: float) -> bool:
-        left, right, allowed = map(exact_number, (expected, got, self.tolerance))
-        if left is None or right is None or allowed is None:  # beyond exact comparison
-            return expected == got
-        return abs(left - right) <= allowed
+        left, right = exact_number(expected), exact_number(got)
+        # Infinities and numbers beyond exact comparison equal nothing.
+        return left is not None and right is not None and abs(left - right) <= Fraction(repr(self.tolerance))
 
 
 def lookup(value: Json, path: str) -> Json:

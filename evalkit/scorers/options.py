@@ -104,12 +104,21 @@ def options_schema(*classes: type) -> dict[str, Json]:
 def option_schema(option: Option) -> dict[str, Json]:
     """Describe one option as JSON Schema, with its help text and default."""
     bounds = {"minimum": option.opt.at_least, "exclusiveMinimum": option.opt.above, "maximum": option.opt.at_most}
+    filled = {"minLength": 1, "minItems": 1, "minProperties": 1} if option.opt.filled else {}
     return {
         "description": option.opt.help,
         **_schema(option.hint),
+        **filled,
         **{key: bound for key, bound in bounds.items() if bound is not None},
         **({} if option.default is None else {"default": option.default}),
     }
+
+
+def short_schema(option: Option) -> dict[str, Json]:
+    """Describe what may stand for a main option in the short spelling, where a mapping holds the options instead."""
+    schema = option_schema(option)
+    choices = [choice for choice in schema.get("anyOf", []) if choice.get("type") != "object"]
+    return schema | ({"anyOf": choices} if choices else {})
 
 
 class _MismatchError(Exception):

@@ -17,10 +17,10 @@ from evalkit.scorers.options import (
     Opt,
     build,
     main_option,
-    option_schema,
     options_of,
     options_schema,
     problems_with,
+    short_schema,
     unknown_name,
 )
 from evalkit.scorers.patterns import Regex
@@ -133,6 +133,6 @@ def _entry_schema(cls: type[Options]) -> dict[str, Json]:
     main = main_option(cls)
     spellings: list[Json] = [{"type": "null"}] if _usable_bare(cls) else []
     if main is not None:
-        spellings.append(option_schema(options[main]))
+        spellings.append(short_schema(options[main]))
     summary = (cls.__doc__ or "").partition("\n")[0]
     return {"description": summary, "anyOf": [*spellings, options_schema(cls, Common)]}

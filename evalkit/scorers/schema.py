@@ -12,7 +12,7 @@ from evalkit.errors import ConfigError, Location
 from evalkit.scorers.base import Options, ScorerContext, ScorerError
 from evalkit.scorers.jsontext import NoJsonError, find_json, parse_json, within_depth
 from evalkit.scorers.options import Opt
-from evalkit.scorers.values import clip, show
+from evalkit.scorers.values import clip, kind_of, show
 from evalkit.types import Case, Json, Record, Score
 
 if TYPE_CHECKING:
@@ -101,6 +101,8 @@ def _validator(schema: Json) -> Validator:
     from jsonschema.validators import validator_for
     from referencing import Registry
 
+    if not isinstance(schema, (Mapping, bool)):
+        raise ConfigError(f"json_schema: invalid schema: a schema is a mapping, got {kind_of(schema)}")
     _check_draft(schema)
     cls = validator_for(schema, default=Draft202012Validator)
     try:

@@ -26,13 +26,15 @@ _NOTHING: Final[Literal] = {}
 
 
 def trie(literal_keys: frozenset[str]) -> Literal:
-    """Arrange dotted paths by their steps; a path that another one already covers adds nothing."""
+    """Arrange dotted paths by their steps, none of which may be a part of another."""
     root: dict[str, Literal] = {}
-    for dotted in sorted(literal_keys, key=len, reverse=True):
+    for dotted in literal_keys:
         *parents, last = dotted.split(".")
         here = root
         for parent in parents:
-            here = here.setdefault(parent, {}) or {}
+            below: dict[str, Literal] = here.get(parent) or {}
+            here[parent] = below
+            here = below
         here[last] = None
     return root
 

@@ -1,0 +1,103 @@
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from evalkit.errors import ConfigError
+from evalkit.types import Score
+
+Judge = Callable[..., Score]
+Refused = Callable[..., str | None]
+
+QUEUES = ["billing", "bug", "account", "account closure", "not_spam", "spam"]
+LANGUAGES = ["C", "C++", "C#"]
+
+
+@pytest.mark.parametrize(
+    ("labels", "output", "found"),
+    [
+        (QUEUES, "billing", "billing"),
+        (QUEUES, " Billing. ", "billing"),
+        (QUEUES, "**billing**", "billing"),
+        (QUEUES, "_billing_", "billing"),
+        (QUEUES, '"billing"', "billing"),
+        (QUEUES, "`billing`\n", "billing"),
+        (QUEUES, "Category: BILLING", "billing"),
+        (QUEUES, "billing, I mean Billing", "billing"),
+        (QUEUES, "This is a debugging matter", None),
+        (QUEUES, "account closure", "account closure"),
+        (QUEUES, "It is about account\n closure.", "account closure"),
+        (QUEUES, "account", "account"),
+        (QUEUES, "not_spam", "not_spam"),
+        (QUEUES, "spam", "spam"),
+        (QUEUES, "", None),
+        (LANGUAGES, "C++.", "C++"),
+        (LANGUAGES, "I would say C#", "C#"),
+        (LANGUAGES, "C.", "C"),
+        ({"bug": ["defect", "it is broken"], "other": []}, "A defect", "bug"),
+        ({"bug": ["defect"], "other": []}, "bug or defect", "bug"),
+        (["退款", "发货"], "类别是退款。", "退款"),
+        (["billing", "bug"], "类别是billing。", "billing"),
+        (["straße"], "STRASSE", "straße"),
+        (["true", "false"], "The claim is false", "false"),
+    ],
+)
+def test_the_label_named_is_found(judge: Judge, labels: Any, output: str, found: str | None) -> None:
+    expected = next(iter(labels))
+    score = judge({"label": {"labels": labels}}, output, expected)
+    assert score.details == {"label": found, "expected": expected}
+    assert score.passed is (found == expected)
+
+
+def test_reasons(judge: Judge) -> None:
+    assert judge({"label": QUEUES}, "bug or billing", "bug").reason == 'ambiguous: bug, billing in "bug or billing"'
+    assert judge({"label": QUEUES}, "hm", "bug").reason == 'no label found in "hm"'
+    assert judge({"label": QUEUES}, "spam", "bug").reason == "expected bug, got spam"
+
+
+def test_case_counts_on_request(judge: Judge) -> None:
+    spec = {"label": {"labels": ["US", "us"], "ignore_case": False}}
+    assert judge(spec, "us", "US").details["label"] == "us"
+
+
+def test_expected_may_be_typed_in_any_case_and_type(judge: Judge) -> None:
+    assert judge({"label": ["billing", "bug"]}, "billing", " Billing").passed
+    assert judge({"label": ["1", "2"]}, "Rating: 2", 2).passed
+    assert judge({"label": ["true", "false"]}, "true", True).passed
+
+
+def test_cases_that_cannot_be_judged(refused: Refused) -> None:
+    spec = {"label": {"labels": {"bug": ["defect"], "other": []}}}
+    assert refused(spec, "Bug") is None
+    assert "missing" in str(refused(spec))
+    assert "is a list" in str(refused(spec, ["bug"]))
+    assert refused(spec, "bgu") == '`expected` is "bgu", which is not one of the labels: bug, other'
+    assert "not one of the labels" in str(refused(spec, "defect"))
+
+
+@pytest.mark.parametrize(
+    ("labels", "words"),
+    [
+        (["a", "a"], '"a" is listed twice'),
+        (["a", "A"], '"A" is listed twice'),
+        ({"a": ["x"], "b": ["X"]}, '"X" is listed twice'),
+        ({"a": ["a"]}, '"a" is listed twice'),
+        (["a", " "], "empty spelling"),
+    ],
+)
+def test_unclear_labels_are_refused(compiled: Any, labels: Any, words: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        compiled({"label": {"labels": labels}})
+    assert words in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "output", ["_" * 500_000, "billin " * 70_000, "a" * 500_000, "*" * 500_000 + "x"], ids=lambda text: text[:6]
+)
+def test_long_answers_are_judged_in_linear_time(judge: Judge, output: str) -> None:
+    started = time.process_time()
+    assert not judge({"label": QUEUES}, output, "bug").passed
+    assert time.process_time() - started < 3

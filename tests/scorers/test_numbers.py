@@ -1,0 +1,182 @@
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from fractions import Fraction
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from evalkit.scorers.numbers import exact_number
+from evalkit.scorers.numerals import numerals
+from evalkit.types import Score
+
+Judge = Callable[..., Score]
+Refused = Callable[..., str | None]
+
+
+@pytest.mark.parametrize(
+    ("text", "values"),
+    [
+        ("42", ["42"]),
+        ("A: 42.", ["42"]),
+        ("#### 42", ["42"]),
+        (r"\boxed{42}", ["42"]),
+        ("**42**", ["42"]),
+        ("_-42_", ["-42"]),
+        ("1,234,567.89", ["1234567.89"]),
+        ("1 234", ["1234"]),
+        ("1\u202f234\u202f567", ["1234567"]),
+        ("1\u00a0234", ["1234"]),
+        ("1'234", ["1234"]),
+        ("1\u2019234.5", ["1234.5"]),
+        (r"1{,}234", ["1234"]),
+        ("12,34", ["12", "34"]),
+        ("1,2,3", ["1", "2", "3"]),
+        ("0,125", ["0", "125"]),
+        ("1,234,5", ["1234", "5"]),
+        ("-5 and \u22125 and \u20135", ["-5", "-5", "-5"]),
+        ("+5", ["5"]),
+        ("5-10", ["5", "10"]),
+        ("10%-20%", ["10", "20"]),
+        ("(a)-5", ["5"]),
+        ("GPT-4", ["4"]),
+        ("$1.50", ["1.5"]),
+        ("-$5", ["-5"]),
+        ("$-5", ["-5"]),
+        ("\u20ac 5", ["5"]),
+        ("USD42", ["42"]),
+        ("12%", ["12"]),
+        ("3/4", ["3/4"]),
+        ("-3/4", ["-3/4"]),
+        ("2 1/2", ["5/2"]),
+        (r"\frac{3}{4}", ["3/4"]),
+        (r"-\dfrac{3}{4}", ["-3/4"]),
+        ("12/05/2024", ["12", "5", "2024"]),
+        ("2024-01-31", ["2024", "1", "31"]),
+        ("1.2.3", ["1.2", "3"]),
+        (".5", ["0.5"]),
+        ("3...5", ["3", "5"]),
+        ("1e-3", ["0.001"]),
+        ("2.5E\u22123", ["0.0025"]),
+        ("5e", ["5"]),
+        ("1.2 x 10^5", ["120000"]),
+        (r"1.2 \times 10^{-3}", ["0.0012"]),
+        ("1.2\u00d710⁻³", ["0.0012"]),
+        ("3*10**2", ["300"]),
+        ("Q3 A10293 H2O v1.2 x_1", []),
+        ("4th, 3pm, 10x", ["4", "3", "10"]),
+        ("答案是-42。", ["-42"]),
+        ("\uff14\uff12", ["42"]),
+        ("٤٢", ["42"]),
+        ("inf nan Infinity", []),
+        ("", []),
+    ],
+)
+def test_numbers_are_read_out_of_text(text: str, values: list[str]) -> None:
+    assert [number.value for number in numerals(text)] == [Fraction(value) for value in values]
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["1e999999999", "1e-999999999", "9" * 100_000, "5/0", r"\frac{1}{0}", "1e" + "9" * 900],
+    ids=lambda text: text[:12],
+)
+def test_numbers_that_cannot_be_compared_have_no_value(text: str) -> None:
+    (number,) = numerals(text)
+    assert number.value is None
+
+
+@given(st.decimals(allow_nan=False, allow_infinity=False, min_value=-(10**12), max_value=10**12, places=4))
+def test_any_decimal_is_read_back_plain_and_grouped(number: Any) -> None:
+    for text in (f"{number:f}", f"{number:,f}", f"The answer is ${number:,f}."):
+        (found,) = numerals(text)
+        assert found.value == Fraction(number)
+
+
+@given(st.text(alphabet="0123456789,. '-+$/eEx^*\\{}frac_%Q\u00a0", max_size=60))
+def test_no_text_breaks_the_reader(text: str) -> None:
+    for number in numerals(text):
+        assert number.text in text
+        assert number.value is None or isinstance(number.value, Fraction)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "1" * 500_000,
+        "1 " * 150_000,
+        "1,234," * 60_000 + "1",
+        "1/" * 150_000,
+        "a_" * 300_000,
+        "-" * 300_000,
+        "9e9" * 90_000,
+        "$ " * 150_000,
+        "1 1/" * 90_000,
+        "\\frac{1" * 60_000,
+        "_" * 300_000,
+        "1.1" * 90_000,
+    ],
+    ids=lambda text: text[:7],
+)
+def test_long_texts_are_read_in_linear_time(text: str) -> None:
+    started = time.process_time()
+    for _ in numerals(text):
+        pass
+    assert time.process_time() - started < 3
+
+
+@pytest.mark.parametrize(
+    ("options", "output", "expected", "passed"),
+    [
+        ({}, "5 + 3 = 8", 8, True),
+        ({"which": "first"}, "8 is 5 + 3", 8, True),
+        ({"which": "only"}, "5 + 3 = 8", 8, False),
+        ({"which": "only"}, "It is 8, so 8.0", 8, True),
+        ({"which": "only"}, "none", 8, False),
+        ({"which": "first"}, "none", 8, False),
+        ({}, "none", 8, False),
+        ({}, "0.3", 0.3, True),
+        ({}, "0.30000000000000004", 0.3, False),
+        ({"tolerance": 0.1}, "0.4", 0.3, True),
+        ({"tolerance": 0.1}, "0.41", 0.3, False),
+        ({"relative": 0.05}, "105", 100, True),
+        ({"relative": 0.05}, "-105", -100, True),
+        ({"relative": 0.05}, "106", 100, False),
+        ({"relative": 0.01, "tolerance": 10}, "110", 100, True),
+        ({}, "12345678901234567891", 12345678901234567890, False),
+        ({}, "$1,234.50", "1234.5", True),
+        ({}, "75%", "75 %", True),
+        ({}, "1e999999999", 5, False),
+        ({}, "the answer is inf", 5, False),
+    ],
+)
+def test_numeric(judge: Judge, options: dict[str, Any], output: str, expected: object, passed: bool) -> None:
+    assert judge({"numeric": options}, output, expected).passed is passed
+
+
+def test_reasons(judge: Judge) -> None:
+    assert judge("numeric", "41", 42).reason == "expected 42, got 41"
+    assert judge({"numeric": 0.5}, "41", 42).reason == "expected 42 within 0.5, got 41"
+    both = {"numeric": {"tolerance": 0.5, "relative": 0.001}}
+    assert judge(both, "41", 42).reason == "expected 42 within 0.5 or 0.001 of it, got 41"
+    assert judge("numeric", "dunno", 42).reason == 'no number in "dunno"'
+    only = {"numeric": {"which": "only"}}
+    assert judge(only, "1 or 2", 42).reason == 'several numbers (1, 2) in "1 or 2"'
+
+
+@pytest.mark.parametrize(
+    "expected",
+    [True, None, "abc", "1 or 2", [1], {}, float("inf"), float("nan"), pytest.param(10**5000, id="huge"), "1e9999"],
+)
+def test_expected_must_be_one_number(refused: Refused, expected: object) -> None:
+    assert "one finite number" in str(refused("numeric", expected))
+
+
+def test_expected_numbers_are_taken_as_typed(refused: Refused) -> None:
+    assert "missing" in str(refused("numeric"))
+    assert refused("numeric", "1,200 km") is None
+    assert exact_number(0.1) == Fraction(1, 10)
+    assert exact_number(1e-7) == Fraction(1, 10**7)
