@@ -58,7 +58,7 @@ def _import(path: Path) -> object:
 
 
 def _failing_line(error: BaseException, path: Path) -> int | None:
-    if isinstance(error, SyntaxError):
+    if isinstance(error, SyntaxError) and error.filename == str(path):
         return error.lineno
     line = None
     trace = error.__traceback__

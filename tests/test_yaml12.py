@@ -25,40 +25,14 @@ def composer(request, monkeypatch):
         monkeypatch.setattr(parser, "_composer", parser.PurePythonComposer)
 
 
-TEXTS = [
-    "no",
-    "yes",
-    "on",
-    "off",
-    "y",
-    "n",
-    "No",
-    "12:30",
-    "2024-01-01",
-    "1_000",
-    "0123",
-    "-0123",
-    "01.5",
-    "1,000",
-    "1.2.3",
-    "0b11",
-    "1e",
-    "e5",
-    "+",
-    ".",
-    "..",
-    "0o8",
-    "0xg",
-    "nULL",
-    "tRUE",
-    "inf",
-    "nan",
-    "Infinity",
-    "-x",
-]
+TEXTS = (
+    *("no", "yes", "on", "off", "y", "n", "No", "nULL", "tRUE", "inf", "nan", "Infinity"),
+    *("12:30", "2024-01-01", "1_000", "0123", "-0123", "01.5", "1,000", "1.2.3", "1 000", "\u0663"),
+    *("0b11", "0o8", "0xg", "1e", "e5", "+", ".", "..", "-x"),
+)
 
 
-@pytest.mark.parametrize("text", [*TEXTS, "1 000", "\u0663"])
+@pytest.mark.parametrize("text", TEXTS)
 def test_what_reads_as_text_stays_text(text, composer):
     assert load(f"a: {text}").data == {"a": text}
     assert load(f"a: {text}", "a").data == {"a": text}
@@ -190,7 +164,7 @@ def test_empty_text_is_null():
         ("a: [1,\n2\nb: 3", "3:2", "list in '[...]' is not closed"),
         ("a: {b: 1\nc: 2", "2:2", "mapping in '{...}'"),
         ("a: - b", "1:4", "list item"),
-        ("a: ]", "1:4", "value is missing"),
+        ("a: ]", "1:4", "value is missing here"),
         ("a: |x\n  b", "1:5", "on the same line"),
         ("a: 1\n---\nb: 1", "2:1", "second document"),
         ("a: &x 1\nb: &x 2", "2:4", "defined twice"),
@@ -217,6 +191,12 @@ def test_errors_say_where_and_what(text, place, words, composer):
         load(text)
     assert str(caught.value.where) == f"f.yaml:{place}"
     assert words in caught.value.message
+
+
+@pytest.mark.parametrize("text", ["a: [", "a: [1", "a: {b: 1", "a: {"])
+def test_a_file_that_ends_too_early(text, composer):
+    with pytest.raises(ConfigError, match="; the file ends here"):
+        load(text)
 
 
 @pytest.mark.parametrize("text", ['a: "\\q"', 'a: "\\xzz"'])

@@ -150,7 +150,7 @@ def _by_tag(rows: Iterable[CallRow]) -> dict[str, list[CallRow]]:
 def _summary(model: str, prompt: str, rows: Sequence[CallRow], trials: int, price: Price | None) -> ModelSummary:
     answers = [row.answer for row in rows if row.answer]
     calls, used = pass_rate(rows), _consumption(answers)
-    cost, recorded = used.cost_usd, sum(row.record is not None for row in rows)
+    cost = used.cost_usd
     return ModelSummary(
         model=model,
         prompt=prompt,
@@ -159,7 +159,7 @@ def _summary(model: str, prompt: str, rows: Sequence[CallRow], trials: int, pric
         calls=calls,
         latency=_latency(answers),
         used=used,
-        cost_per_1k_cases_usd=None if cost is None else cost / recorded * 1000,
+        cost_per_1k_cases_usd=None if cost is None else cost / len(answers) * 1000,
         cost_per_passed_usd=cost / calls.passed if cost is not None and calls.passed else None,
         price_source=_price_source(price, cost),
         errors_by_kind=dict(sorted(Counter(row.error.kind for row in rows if row.error).items())),

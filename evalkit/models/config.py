@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from evalkit.errors import ConfigError, Location, one_or_many
-from evalkit.models.hosts import is_loopback
+from evalkit.models.hosts import is_loopback, same_origin, url_problem
 from evalkit.models.table import ProviderRow, provider_table
 from evalkit.structure import structure_problems
 from evalkit.types import TIMEOUT_S, Json, Model, Price
@@ -96,14 +96,21 @@ def _row_problems(document: Document, name: str, row: Mapping[str, Json], provid
         for key in row
         if _OF_ONE_PROTOCOL.get(key, provider.protocol) != provider.protocol
     ]
-    return missing + misplaced
+    return [*missing, *misplaced, *_address_problems(document, name, row)]
+
+
+def _address_problems(document: Document, name: str, row: Mapping[str, Json]) -> list[ConfigError]:
+    problem = url_problem(row["base_url"]) if "base_url" in row else None
+    where = document.where(["models", name, "base_url"])
+    return [ConfigError(f"model {name!r}: `base_url` {problem}", where=where)] if problem else []
 
 
 def _model(name: str, row: Mapping[str, Any], provider: ProviderRow, document: Document) -> Model:
-    elsewhere = "base_url" in row and provider.base_url is not None
+    base_url = row.get("base_url", provider.base_url)
+    elsewhere = provider.base_url is not None and not same_origin(base_url, provider.base_url)
     # A vendor's key must not go to another host, and other hosts know the older name of the token limit.
     key_env = row.get("api_key_env", None if elsewhere else provider.api_key_env)
-    base_url = row.get("base_url", provider.base_url)
+    key_required = key_env is not None and not is_loopback(base_url or "")
     return Model(
         name=name,
         provider=row["provider"],
@@ -111,8 +118,8 @@ def _model(name: str, row: Mapping[str, Any], provider: ProviderRow, document: D
         model=row.get("model"),
         base_url=base_url,
         api_key_env=key_env,
-        key_required=key_env is not None and not is_loopback(base_url or ""),
-        self_hosted=provider.self_hosted or elsewhere,
+        key_required=key_required,
+        self_hosted=provider.self_hosted or (elsewhere and not key_required),
         params=row.get("params") or {},
         price=_price(row.get("price"), document),
         concurrency=(row.get("limits") or {}).get("concurrency"),

@@ -12,7 +12,7 @@ def cost_usd(usage: Usage, price: Price | None) -> float | None:
     input's. Reasoning tokens are part of the output.
 
     Returns:
-        US dollars, or None when the price or the token counts are not known.
+        US dollars, or None when the price or the token counts are not known, or the counts contradict each other.
     """
     if price is None or usage.input is None or usage.output is None:
         return None
@@ -21,5 +21,7 @@ def cost_usd(usage: Usage, price: Price | None) -> float | None:
     cached_price = price.input if price.cached_input is None else price.cached_input
     write_price = price.input if price.cache_write is None else price.cache_write
     fresh = usage.input - cached - written
+    if fresh < 0:
+        return None
     total = fresh * price.input + cached * cached_price + written * write_price + usage.output * price.output
     return total / 1_000_000

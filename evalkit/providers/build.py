@@ -41,5 +41,7 @@ class Providers:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        await asyncio.gather(*(provider.close() for provider in self.by_model.values()))
-        await self._machine.close()
+        try:
+            await asyncio.gather(*(provider.close() for provider in self.by_model.values()))
+        finally:
+            await self._machine.close()

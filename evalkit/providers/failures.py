@@ -41,7 +41,11 @@ _MAX_MESSAGE = 300
 
 
 def failure(answer: HttpAnswer) -> CallError:
-    """Describe an error response."""
+    """Describe an error response. A redirect is one: following it would send the key to a host nobody named."""
+    if 300 <= answer.status < 400:
+        target = answer.headers.get("location", "another address").partition("?")[0]
+        message = f"the server redirects to {target}; if that is right, make it the base_url"
+        return CallError(ErrorKind.NOT_FOUND, message[:_MAX_MESSAGE], status=answer.status)
     return describe(answer.status, _error_object(answer.body), answer.headers)
 
 
@@ -72,7 +76,7 @@ def _error_object(body: bytes) -> Mapping[str, Json]:
         return {"message": body[:_MAX_MESSAGE].decode("utf-8", "replace").strip()}
     if not isinstance(data, dict):
         return {"message": str(data)}
-    error = data.get("error", data)
+    error = data.get("error") or data
     return error if isinstance(error, dict) else {"message": str(error)}
 
 

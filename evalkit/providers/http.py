@@ -9,12 +9,14 @@ from __future__ import annotations
 import asyncio
 import functools
 import json
+import os
 import ssl
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
+import aiohttp
 import httpx
 from httpx_aiohttp import HttpxAiohttpClient
 
@@ -23,6 +25,11 @@ from evalkit.models.hosts import is_loopback
 from evalkit.types import Json
 
 MAX_BODY_BYTES = 64 * 1024 * 1024
+# Most servers drop an idle connection after 5 s; a request sent at that very moment would be lost.
+_KEEPALIVE_S = 3.0
+# Shorter keys are stand-ins such as `EMPTY`; blanking them out could spoil an answer and protects nothing.
+_SHORTEST_SECRET = 12
+_LIKELY_FAULTS = (httpx.HTTPError, httpx.InvalidURL, aiohttp.ClientError, OSError, ValueError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,60 +62,80 @@ class Network:
         """Built once and only when needed: loading the certificates takes 20 ms."""
         return httpx.create_ssl_context()
 
-    def client(self, base_url: str, headers: Mapping[str, str], *, timeout_s: float, connections: int) -> HttpClient:
-        """Open a client for one model."""
+    def client(
+        self, base_url: str, headers: Mapping[str, str], *, key: str | None, timeout_s: float, connections: int
+    ) -> HttpClient:
+        """Open a client for one model. `key` is the secret among the headers: no answer or error will show it.
+
+        Raises:
+            CallError: the proxy settings of the environment cannot be used (CONNECTION).
+        """
         local = is_loopback(base_url)
-        return HttpClient(
-            HttpxAiohttpClient(
+        try:
+            client = HttpxAiohttpClient(
                 headers={"user-agent": "evalkit", **headers},
-                verify=self.ssl_context if urlsplit(base_url).scheme == "https" else False,
+                # Without TLS only towards this machine: a plain URL elsewhere may go through a proxy that speaks it.
+                verify=False if local and urlsplit(base_url).scheme == "http" else self.ssl_context,
                 trust_env=not local,  # a proxy must not come between us and this machine
-                timeout=None,
-                limits=httpx.Limits(max_connections=connections, max_keepalive_connections=connections),
-            ),
-            base_url.rstrip("/"),
-            timeout_s,
-        )
+                timeout=None,  # the deadline below covers the whole request, body included
+                limits=httpx.Limits(
+                    max_connections=connections, max_keepalive_connections=connections, keepalive_expiry=_KEEPALIVE_S
+                ),
+            )
+        except (ValueError, httpx.InvalidURL) as error:
+            message = f"the proxy settings (HTTPS_PROXY, HTTP_PROXY, ALL_PROXY, NO_PROXY) cannot be used: {error}"
+            raise CallError(ErrorKind.CONNECTION, message) from None
+        return HttpClient(client, base_url.rstrip("/"), timeout_s, key)
 
 
 class HttpClient:
     """Requests to one base URL."""
 
-    def __init__(self, client: httpx.AsyncClient, base_url: str, timeout_s: float) -> None:
+    def __init__(self, client: httpx.AsyncClient, base_url: str, timeout_s: float, key: str | None = None) -> None:
         self._client = client
         self.base_url = base_url
         self._timeout_s = timeout_s
+        self._secret = key.encode() if key and len(key) >= _SHORTEST_SECRET else None
 
     async def post(self, path: str, body: Mapping[str, Json]) -> HttpAnswer:
         """Send JSON and read the whole response.
 
         Raises:
-            CallError: no response within the deadline (TIMEOUT), or none at all (CONNECTION).
+            CallError: no response within the deadline (TIMEOUT), none at all (CONNECTION), or one that cannot be read
+                (MALFORMED).
         """
         content = json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogatepass")
-        headers = {"content-type": "application/json"}
-        request = self._client.build_request("POST", self.base_url + path, content=content, headers=headers)
-        return await self._send(request, self._timeout_s)
+        return await self._send("POST", path, content, self._timeout_s)
 
     async def get(self, path: str, timeout_s: float) -> HttpAnswer:
         """Read a resource; raises as `post` does."""
-        return await self._send(self._client.build_request("GET", self.base_url + path), timeout_s)
+        return await self._send("GET", path, None, timeout_s)
 
-    async def _send(self, request: httpx.Request, timeout_s: float) -> HttpAnswer:
-        start = time.perf_counter()
+    async def _send(self, method: str, path: str, content: bytes | None, timeout_s: float) -> HttpAnswer:
+        headers = {"content-type": "application/json"} if content is not None else {}
         try:
+            request = self._client.build_request(method, self.base_url + path, content=content, headers=headers)
             async with asyncio.timeout(timeout_s):
+                start = time.perf_counter()
                 response = await self._client.send(request, stream=True)
                 try:
                     body = await _read(response)
+                    latency_ms = (time.perf_counter() - start) * 1000
                 finally:
                     await response.aclose()
         except TimeoutError:
-            raise CallError(ErrorKind.TIMEOUT, f"no complete answer within {timeout_s:g} s") from None
-        except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
+            message = f"no complete answer from {self.base_url} within {timeout_s:g} s"
+            raise CallError(ErrorKind.TIMEOUT, message) from None
+        except httpx.DecodingError as error:
+            message = f"the answer is not encoded as its headers say: {error}"
+            raise CallError(ErrorKind.MALFORMED, message, status=response.status_code) from None
+        except _LIKELY_FAULTS as error:
             raise CallError(ErrorKind.CONNECTION, _reason(error, self.base_url)) from None
-        latency_ms = (time.perf_counter() - start) * 1000
-        return HttpAnswer(response.status_code, response.headers, body, latency_ms)
+        return HttpAnswer(response.status_code, response.headers, self._without_secret(body), latency_ms)
+
+    def _without_secret(self, body: bytes) -> bytes:
+        """Blank out our key: servers quote it in errors, and bodies end up in files."""
+        return body.replace(self._secret, b"[key]") if self._secret else body
 
     async def close(self) -> None:
         """Close all connections."""
@@ -131,5 +158,16 @@ async def _read(response: httpx.Response) -> bytes:
 
 
 def _reason(error: Exception, base_url: str) -> str:
-    detail = str(error) or type(error).__name__
-    return f"no connection to {base_url}: {detail}"
+    """Say in plain words why there is no answer."""
+    if isinstance(error, aiohttp.ClientResponseError):
+        return f"{base_url} does not answer in HTTP: {error.message.partition(':')[0]}"
+    cause = error.__cause__
+    proxy = " through the proxy" if isinstance(cause, aiohttp.ClientProxyConnectionError) else ""
+    fault = getattr(cause, "os_error", cause)
+    detail = _os_reason(fault) if isinstance(fault, OSError) else str(error) or type(error).__name__
+    return f"no answer from {base_url}{proxy}: {detail.partition(': <')[0]}"
+
+
+def _os_reason(error: OSError) -> str:
+    from_system = (error.errno or 0) > 0 and not isinstance(error, ssl.SSLError)
+    return os.strerror(error.errno or 0) if from_system else error.strerror or str(error)

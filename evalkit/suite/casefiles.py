@@ -55,22 +55,19 @@ def csv_rows(path: Path) -> Rows:
     line = 1
     try:
         for cells in reader:
-            if header is None:
-                header = _header(cells, path)
-            elif cells:
+            if cells and header is None:
+                header = _header(cells, Location(path, line))
+            elif cells and header:
                 yield _csv_row(header, cells, Location(path, line))
             line = reader.line_num + 1
     except csv.Error as error:
         raise ConfigError(f"this is not CSV: {error}", where=Location(path, line)) from None
 
 
-def _header(cells: list[str], path: Path) -> list[str]:
+def _header(cells: list[str], where: Location) -> list[str]:
     names = [cell.strip() for cell in cells]
-    where = Location(path, 1)
-    if not all(names):
-        raise ConfigError(
-            f"column {names.index('') + 1} has no name" if names else "the header is missing", where=where
-        )
+    if "" in names:
+        raise ConfigError(f"column {names.index('') + 1} has no name", where=where)
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice:
         raise ConfigError(f'two columns are called "{twice}"', where=where)

@@ -19,6 +19,7 @@ from evalkit.scorers import ScorerContext
 from evalkit.suite.cases import Draft, drafts
 from evalkit.suite.jsontext import parse_json
 from evalkit.suite.judging import compiled, unjudged, with_scorers
+from evalkit.suite.paths import beside
 from evalkit.suite.prompts import prompt_from_entry, prompt_from_file
 from evalkit.suite.render import Renderer
 from evalkit.suite.sources import all_rows
@@ -133,7 +134,7 @@ def _output_schema(source: _Source, errors: list[ConfigError]) -> Json | None:
     given = source.data.get("output_schema")
     place = source.document.where(("output_schema",))
     try:
-        schema = _schema_file(source.path.parent / given, place) if isinstance(given, str) else given
+        schema = _schema_file(beside(source.path.parent, given), place) if isinstance(given, str) else given
         if schema is not None:
             validator_for(schema, default=Draft202012Validator).check_schema(schema)
     except ConfigError as error:

@@ -11,6 +11,7 @@ from typing import Final, get_args
 
 from evalkit.errors import ConfigError, Location, one_or_many
 from evalkit.suite import structure
+from evalkit.suite.paths import beside
 from evalkit.types import Json, Prompt, PromptTurn, Role
 from evalkit.yaml12 import Document, load_file, read_text
 
@@ -33,8 +34,9 @@ def prompt_from_entry(document: Document, at: structure.Path, base_dir: Path, sh
     """
     entry = document.data[at[0]][at[1]]
     if isinstance(entry, str):
-        _check_path(entry, base_dir / entry, document.where(at))
-        return prompt_from_file(base_dir / entry, shared)
+        path = beside(base_dir, entry)
+        _check_path(entry, path, document.where(at))
+        return prompt_from_file(path, shared)
     if "template" in entry:
         turns = [PromptTurn("user", entry["template"], where=document.text_start((*at, "template")))]
     else:

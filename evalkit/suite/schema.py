@@ -31,8 +31,8 @@ def skeleton_schema() -> dict[str, Any]:
     return schema
 
 
-def generated_suite_schema() -> dict[str, Any]:
-    """The suite's schema with scorers taken from the registry, and params and messages from their own schemas."""
+def generated_suite_schema() -> str:
+    """The text of the suite's schema: scorers from the registry, params and messages from their own schemas."""
     params = _read("evalkit.models", "params.schema.json")
     generated = {
         "params": {key: value for key, value in params.items() if key not in ("$schema", "title")},
@@ -41,7 +41,7 @@ def generated_suite_schema() -> dict[str, Any]:
     }
     schema = suite_schema()
     schema["$defs"] |= generated
-    return schema
+    return json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
 
 
 def _read(package: str, name: str) -> dict[str, Any]:
@@ -49,10 +49,5 @@ def _read(package: str, name: str) -> dict[str, Any]:
     return schema
 
 
-def _rewrite() -> None:
-    text = json.dumps(generated_suite_schema(), indent=2, ensure_ascii=False) + "\n"
-    Path(__file__).with_name("suite.schema.json").write_text(text, encoding="utf-8")
-
-
 if __name__ == "__main__":
-    _rewrite()
+    Path(__file__).with_name("suite.schema.json").write_text(generated_suite_schema(), encoding="utf-8")

@@ -11,6 +11,7 @@ from evalkit.errors import ConfigError, Location
 from evalkit.scorers.options import unknown_name
 from evalkit.suite import structure
 from evalkit.suite.casefiles import csv_rows, json_rows, jsonl_rows
+from evalkit.suite.paths import beside
 from evalkit.suite.rows import Row, Rows
 from evalkit.types import Json
 from evalkit.yaml12 import Document
@@ -58,7 +59,7 @@ def _read(file: str, where: Location, base_dir: Path) -> Rows:
         from evalkit.suite.tables import hub_rows
 
         return hub_rows(file, where)
-    path = base_dir / file
+    path = beside(base_dir, file)
     reader = _READERS.get(path.suffix)
     if reader is None:
         raise ConfigError(

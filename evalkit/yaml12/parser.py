@@ -154,7 +154,9 @@ def _in_plain_words(error: MarkedYAMLError, text: str, path: Path | str) -> Conf
     if complaint.at_start and error.context_mark:
         mark, begun = error.context_mark, None
     return ConfigError(
-        complaint.message + (f" (it begins on line {begun.line + 1})" if begun else ""),
+        complaint.message
+        + (f" (it begins on line {begun.line + 1})" if begun else "")
+        + ("; the file ends here" if mark and mark.index >= len(text.rstrip()) else ""),
         where=place(path, mark) if mark else Location(path),
         remedy=complaint.remedy,
     )

@@ -39,7 +39,7 @@ def entries(*verdicts: tuple[float, bool, float]) -> list[ScorerEntry]:
         ([(1, True, 3), (0, False, 1)], None, 0.75, False),
         ([(1, True, 3), (0, False, 1)], 0.75, 0.75, True),
         ([(1, True, 3), (0, False, 1)], 0.76, 0.75, False),
-        ([(0.1, False, 0.1), (0.1, False, 0.2), (0.1, False, 0.3)], 0.1, 0.1, True),
+        ([(0.1, False, 0.1), (0.1, False, 0.7)], 0.1, 0.1, True),
         ([(0.8, True, 1)], None, 0.8, True),
         ([], None, 0, False),
         ([], 0.0, 0, False),

@@ -28,6 +28,7 @@ LANGUAGES = ["C", "C++", "C#"]
         (QUEUES, "Category: BILLING", "billing"),
         (QUEUES, "billing, I mean Billing", "billing"),
         (QUEUES, "This is a debugging matter", None),
+        (QUEUES, "Ask the accountant", None),
         (QUEUES, "account closure", "account closure"),
         (QUEUES, "It is about account\n closure.", "account closure"),
         (QUEUES, "account", "account"),

@@ -1,0 +1,132 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from evalkit.errors import ConfigError
+from evalkit.suite.casefiles import jsonl_rows
+from evalkit.types import MISSING
+
+HEAD = "prompts: [{name: p, template: 'Q'}]\nscorers: [regex: x]\ncases:\n"
+
+
+@pytest.fixture
+def cases(check, write):
+    """Load the cases of one file: the cases or (), and the problems."""
+
+    def cases(name: str, content: str | bytes, columns: str = ""):
+        write(name, content)
+        suite, errors = check(f"{HEAD}- {{file: {name}{columns}}}\n")
+        return (suite.cases if suite else ()), errors
+
+    return cases
+
+
+def test_jsonl(cases):
+    content = (
+        '\ufeff{"id": 7, "vars": {"m": "a\u2028b"}, "expected": null, "tags": ["x", 3], "scorers": ["exact"]}\r\n'
+        '\n{"m": 1.10, "expected": "y", "tags": "a; b,c", "scorers": 3}\n{"id": null, "m": {"n": []}, "tags": null}'
+    )
+    (first, second, third), _ = cases("c.jsonl", content)
+    assert (first.id, first.vars, first.expected, first.tags) == ("7", {"m": "a\u2028b"}, None, ("x", "3"))
+    assert [entry.name for entry in first.scorers] == ["exact"]
+    assert (second.vars, second.expected, second.tags) == ({"m": 1.1, "scorers": 3}, "y", ("a", "b", "c"))
+    assert (third.vars, third.expected, third.tags) == ({"m": {"n": []}}, MISSING, ())
+    assert [str(case.where) for case in (first, second, third)] == ["c.jsonl:1", "c.jsonl:3", "c.jsonl:4"]
+
+
+def test_bad_lines_are_all_reported(cases):
+    content = b'{"a": 1}\n{bad}\n[1]\n{"vars": {}, "m": 1}\n{"a": NaN}\n\xff\n{"a": 1, "a": 2}\n{"vars": 3}\n'
+    _, errors = cases("c.jsonl", content)
+    assert [error.partition(": ")[0] for error in errors] == [f"c.jsonl:{n}" for n in ("2:2", 3, 4, 5, 6, 7, 8)]
+    assert "not UTF-8" in errors[4]
+
+
+def test_json(cases):
+    found, _ = cases("c.json", '[{"id": "a", "m": 1}, {"vars": {"m": 2}}]')
+    assert [case.vars for case in found] == [{"m": 1}, {"m": 2}]
+    assert str(found[1].where) == "c.json (entry 2)"
+    assert cases("c.json", "{}")[1] == ["c.json:1: a .json case file holds a list of cases"]
+
+
+def test_csv(cases):
+    content = (
+        '\ufeffid, m ,expected,tags\r\n,hello,no,a;b\r\n0123,"two\r\nlines, ""quoted""",,\r\n\r\nz,1.10,12:30,\r\n'
+    )
+    found, _ = cases("c.csv", content)
+    assert [(case.vars["m"], case.expected, case.tags, str(case.where)) for case in found] == [
+        ("hello", "no", ("a", "b"), "c.csv:2"),
+        ('two\r\nlines, "quoted"', "", (), "c.csv:3"),
+        ("1.10", "12:30", (), "c.csv:6"),
+    ]
+    assert found[0].id.startswith("case-")
+    assert [case.id for case in found[1:]] == ["0123", "z"]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("c.csv", "", "s.yaml:4:10: no cases in c.csv"),
+        ("c.csv", "id,m\n", "s.yaml:4:10: no cases in c.csv"),
+        ("c.jsonl", "\n\n", "s.yaml:4:10: no cases in c.jsonl"),
+        ("c.json", "[]", "s.yaml:4:10: no cases in c.json"),
+        ("c.csv", "\nid,\n1,2\n", "c.csv:2: column 2 has no name"),
+        ("c.csv", "m,m\n1,2\n", 'c.csv:1: two columns are called "m"'),
+        ("c.csv", "m,n\n1,2\n1\n", "c.csv:3: this row has 1 cells, the header 2"),
+        ("c.csv", "m,n\n1,2,3\n", "c.csv:2: this row has 3 cells, the header 2"),
+        ("c.csv", 'm\n1\n"2\n3', "c.csv:3: this is not CSV"),
+        ("c.csv", 'm\n"1"2\n', "c.csv:2: this is not CSV"),
+        ("c.csv", f"m\n{'x' * 200_000}\n", "c.csv:2: this is not CSV: field larger"),
+        ("c.csv", b"m\n\xe9\n", "c.csv:2: the byte 0xe9 is not UTF-8"),
+        ("c.csv", "id,m\na,1\na,2\n", 'c.csv:3: the case id "a" is taken by the case at c.csv:2'),
+    ],
+)
+def test_bad_files(cases, name, content, message):
+    _, (error,) = cases(name, content)
+    assert error.startswith(message)
+
+
+def test_columns_are_renamed(cases):
+    (case,), _ = cases("c.csv", "text,label,x\na,b,c\n", ", columns: {m: text, expected: label}")
+    assert (case.vars, case.expected) == ({"m": "a", "x": "c"}, "b")
+
+
+def test_an_unknown_column_gives_the_file_up(cases):
+    _, errors = cases("c.csv", "text\n1\n2\n", ", columns: {m: txt}")
+    assert errors == ['c.csv:2: unknown column "txt"; did you mean `text`?']
+
+
+def test_a_file_that_cannot_be_opened(write, monkeypatch):
+    write("c.jsonl", "{}")
+    monkeypatch.setattr("pathlib.Path.open", lambda *_: (_ for _ in ()).throw(PermissionError(13, "Permission denied")))
+    with pytest.raises(ConfigError, match=r"c\.jsonl: the file cannot be read: Permission denied"):
+        list(jsonl_rows(Path("c.jsonl")))
+
+
+def test_ids_made_from_content_survive_reordering(cases):
+    lines = ['{"m": 1, "n": 2}', '{"m": 2}', '{"m": 2, "expected": null}']
+    first, _ = cases("c.jsonl", "\n".join(lines))
+    second, _ = cases("c.jsonl", "\n".join([lines[2], lines[1], '{"n": 2, "m": 1}']))
+    assert [case.id for case in first] == [case.id for case in reversed(second)]
+    assert len({case.id for case in first}) == 3
+
+
+def test_equal_cases_get_different_ids(cases):
+    found, _ = cases("c.jsonl", '{"m": 1}\n{"m": 1}\n{"m": 1}')
+    stem = found[0].id
+    assert [case.id for case in found] == [stem, f"{stem}-2", f"{stem}-3"]
+    found, _ = cases("c.jsonl", f'{{"m": 1}}\n{{"m": 2, "id": "{stem}"}}')
+    assert [case.id for case in found] == [f"{stem}-2", stem]
+
+
+def test_inline_cases_and_files_mix_in_order(check, write):
+    write("c.jsonl", '{"id": "b"}\n')
+    suite, _ = check(HEAD + "- {id: a}\n- file: c.jsonl\n- {id: 3}\n- {id: 1.10}\n")
+    assert [case.id for case in suite.cases] == ["a", "b", "3", "1.10"]
+
+
+def test_a_very_long_or_multi_line_id(cases):
+    for bad in ("x" * 201, "a\\nb"):
+        _, (error,) = cases("c.jsonl", f'{{"id": "{bad}"}}')
+        assert error.startswith("c.jsonl:1: `id` of a case must be one line of text")
