@@ -89,7 +89,7 @@ class Model:
 
     `provider` names a row of the provider table, `protocol` the adapter that row uses. `params` are sampling and output
     parameters, sent only when set. `api_key_env` names the environment variable that holds the key; the key itself is
-    never kept here. `self_hosted` marks a server of the user's own. `concurrency` None leaves the choice to the provider.
+    never kept here. `self_hosted` marks a server of the user's own; `concurrency` None leaves it to the provider.
     """
 
     name: str

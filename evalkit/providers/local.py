@@ -38,7 +38,7 @@ class LocalMachine:
         Raises:
             CallError: it does not come up.
         """
-        key = (weights.resolve(), context_size)
+        key = (weights, context_size)
         if key not in self._servers:
             server = LlamaServer(weights, name=name, context_size=context_size, parallel=self._concurrency)
             self._servers[key] = server, asyncio.create_task(server.start())

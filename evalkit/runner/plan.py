@@ -81,20 +81,20 @@ def call_id(model: Named, prompt: Named, case: str, trial: int) -> str:
 
 
 def fingerprint(value: Json) -> str:
-    """Return sixteen hex digits of a JSON value's canonical form."""
-    canonical = json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":"), default=str)
+    """Return sixteen hex digits of a JSON value; the order of keys counts, as a template can show it."""
+    canonical = json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=str)
     return hashlib.sha256(canonical.encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
 def case_fingerprint(case: Case) -> str:
     """Identify what a model is asked: the id and the vars. A new `expected` needs a new verdict, not a new answer."""
-    return fingerprint([case.id, case.vars])
+    return fingerprint([case.id, sorted(case.vars.items())])
 
 
 def model_fingerprint(model: Model) -> str:
     """Identify what decides a candidate's answers; not its limits, prices or policy."""
     asked = (model.provider, model.model, model.base_url, model.weights, model.function)
-    return fingerprint([*asked, model.context_size, model.params])
+    return fingerprint([*asked, model.context_size, sorted(model.params.items())])
 
 
 def select_cases(cases: Sequence[Case], patterns: Iterable[str], limit: int | None, seed: int) -> tuple[Case, ...]:

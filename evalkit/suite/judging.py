@@ -8,8 +8,8 @@ from typing import Final
 
 from evalkit.errors import ConfigError, Location
 from evalkit.scorers import ScorerContext, compile_scorer
+from evalkit.structure import error_parts
 from evalkit.suite.cases import Draft
-from evalkit.suite.structure import error_parts
 from evalkit.types import Case, Json, ScorerEntry
 
 

@@ -16,6 +16,7 @@ from typing import Any, Final
 
 from evalkit.errors import ConfigError, Location, one_or_many
 from evalkit.scorers import ScorerContext
+from evalkit.structure import Problem, capped, error_parts, structure_problems
 from evalkit.suite.cases import Draft, drafts
 from evalkit.suite.jsontext import parse_json
 from evalkit.suite.judging import compiled, unjudged, with_scorers
@@ -23,7 +24,6 @@ from evalkit.suite.paths import beside
 from evalkit.suite.prompts import prompt_from_entry, prompt_from_file
 from evalkit.suite.render import Renderer
 from evalkit.suite.sources import all_rows
-from evalkit.suite.structure import Problem, capped, error_parts, structure_problems
 from evalkit.types import MISSING, Case, Json, Prompt, ScorerEntry, Suite
 from evalkit.yaml12 import Document, load_file, read_text
 

@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final, get_args
 
+from evalkit import structure
 from evalkit.errors import ConfigError, Location, one_or_many
-from evalkit.suite import structure
 from evalkit.suite.paths import beside
 from evalkit.types import Json, Prompt, PromptTurn, Role
 from evalkit.yaml12 import Document, load_file, read_text

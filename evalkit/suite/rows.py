@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from evalkit import structure
 from evalkit.errors import ConfigError, Location
-from evalkit.suite import structure
 from evalkit.types import Json
 from evalkit.yaml12 import Document
 

@@ -7,9 +7,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
 
+from evalkit import structure
 from evalkit.errors import ConfigError, Location
 from evalkit.scorers.options import unknown_name
-from evalkit.suite import structure
 from evalkit.suite.casefiles import csv_rows, json_rows, jsonl_rows
 from evalkit.suite.paths import beside
 from evalkit.suite.rows import Row, Rows

@@ -69,7 +69,7 @@ def test_an_answer_that_no_scorer_could_judge_was_still_timed_and_paid(run_of):
 def test_costs(run_of):
     (summary,) = summarise(run_of("PPFE", fields=[{"cost_usd": 0.003}] * 4))
     assert summary.used.cost_usd == pytest.approx(0.009)
-    assert summary.cost_per_1k_cases_usd == pytest.approx(0.009 / 4 * 1000)
+    assert summary.cost_per_1k_cases_usd == pytest.approx(0.009 / 3 * 1000)
     assert summary.cost_per_passed_usd == pytest.approx(0.0045)
 
 
