@@ -10,14 +10,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from evalkit import __version__
-from evalkit.errors import ConfigError, Location, NothingRanError, one_or_many
+from evalkit.errors import ConfigError, ConfigErrors, Location, NothingRanError, one_or_many
 from evalkit.models.config import choose, find_models_file, load_models
 from evalkit.providers.build import Providers
 from evalkit.runner import environment
 from evalkit.runner.folder import find_run, new_run_id
 from evalkit.runner.job import Job, describe, make_job, plan
 from evalkit.runner.manifest import Manifest, read_manifest
-from evalkit.suite import load_suite
+from evalkit.suite import check_suite
 from evalkit.types import Call, Model, Prompt, Suite
 
 
@@ -58,15 +58,14 @@ def assemble(choice: Choice) -> Assembly:
         ConfigError: something is wrong, with every problem found.
         NothingRanError: no case is left to ask.
     """
-    files = tuple(Path(name) for name in choice.prompts if _is_file(name))
-    suite = load_suite(choice.suite, allow_code=choice.allow_code, prompts=files)
+    suite = _suite(choice)
     folder = find_run(choice.out, suite.name, choice.resume) if choice.resume else None
     earlier = read_manifest(folder) if folder else None
     choice = _as_before(choice, earlier) if earlier else choice
-    models = _models(choice, suite)
+    models_file = _models_file(choice)
     job = make_job(
         suite,
-        models,
+        _models(choice, suite, models_file),
         _prompts(choice, suite),
         patterns=choice.patterns,
         limit=choice.limit,
@@ -81,8 +80,25 @@ def assemble(choice: Choice) -> Assembly:
     providers = Providers(job.models)
     if problems := providers.check():
         raise one_or_many(problems)
-    manifest = _manifest(job, providers, earlier, choice.suite)
+    manifest = dataclasses.replace(_manifest(job, providers, earlier, choice.suite), models_file=str(models_file))
     return Assembly(job, manifest, plan(job, manifest), providers, choice.out, folder)
+
+
+def _suite(choice: Choice) -> Suite:
+    """Load the suite; where it has problems, say what is wrong with the models file too."""
+    files = tuple(Path(name) for name in choice.prompts if _is_file(name))
+    suite, problems = check_suite(choice.suite, allow_code=choice.allow_code, prompts=files)
+    if suite is not None and not problems:
+        return suite
+    try:
+        load_models(_models_file(choice))
+    except ConfigError as error:
+        problems += error.errors if isinstance(error, ConfigErrors) else (error,)
+    raise one_or_many(problems)
+
+
+def _models_file(choice: Choice) -> Path:
+    return choice.models_file or find_models_file(choice.suite.parent)
 
 
 def _is_file(name: str) -> bool:
@@ -92,8 +108,10 @@ def _is_file(name: str) -> bool:
 def _as_before(choice: Choice, earlier: Manifest) -> Choice:
     """Fill what the command line leaves open with what the resumed run chose."""
     before = earlier.selection
+    file = Path(earlier.models_file) if earlier.models_file else None
     return dataclasses.replace(
         choice,
+        models_file=choice.models_file or (file if file and file.is_file() else None),
         models=choice.models or tuple(model.name for model in earlier.models),
         prompts=choice.prompts or tuple(prompt.name for prompt in earlier.prompts),
         patterns=choice.patterns or before.filter,
@@ -103,14 +121,13 @@ def _as_before(choice: Choice, earlier: Manifest) -> Choice:
     )
 
 
-def _models(choice: Choice, suite: Suite) -> tuple[Model, ...]:
+def _models(choice: Choice, suite: Suite, file: Path) -> tuple[Model, ...]:
     names = choice.models or suite.models
     if not names:
         raise ConfigError(
             "no models to ask", where=Location(suite.path), remedy="list some under `models:`, or name one with -m"
         )
-    path = choice.models_file or find_models_file(choice.suite.parent)
-    chosen = choose(names, load_models(path), path)
+    chosen = choose(names, load_models(file), file)
     if choice.concurrency is None:
         return chosen
     return tuple(dataclasses.replace(model, concurrency=choice.concurrency) for model in chosen)

@@ -37,7 +37,7 @@ def conduct(assembly: Assembly) -> ExitCode:
     run = load_run(conductor.folder)
     print_results(run, write_reports(conductor.folder, run))
     if conductor.interrupted:
-        print_interrupted(run.manifest.suite.path)
+        print_interrupted()
         return ExitCode.INTERRUPTED
     return exit_code(run)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -77,10 +79,10 @@ def print_results(run: RunData, paths: ReportPaths) -> None:
     console.print(Text(f"report: {paths.markdown}"), soft_wrap=True)
 
 
-def print_interrupted(suite: str) -> None:
-    """Say how to go on."""
-    console = Console()
-    console.print(Text(f"interrupted; go on with: evalkit run {suite} --resume"), soft_wrap=True)
+def print_interrupted() -> None:
+    """Say how to go on: the same command line, resumed."""
+    arguments = sys.argv[1:] if "--resume" in sys.argv else [*sys.argv[1:], "--resume"]
+    Console().print(Text(f"interrupted; go on with: {shlex.join(['evalkit', *arguments])}"), soft_wrap=True)
 
 
 def _table(*columns: str) -> Table:

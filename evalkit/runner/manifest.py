@@ -83,6 +83,7 @@ class Manifest:
     selection: Selection
     trials: int = 1
     threshold: float | None = None
+    models_file: str | None = None
     versions: Mapping[str, str] = field(default_factory=dict)
     host: Mapping[str, Json] = field(default_factory=dict)
     git: Mapping[str, Json] | None = None

@@ -134,7 +134,7 @@ def test_mistral_calls_the_seed_by_another_name(tmp_path):
         ("m: openai", "2:6", "must be a mapping"),
         ("m:", "2:5", "must be a mapping"),
         ("'my model': {provider: openai, model: a}", None, "more than letters, digits"),
-        ("m: {provider: openai, model: a, params: }", "2:35", "must be a mapping"),
+        ("m: {provider: openai, model: a, params: }", "2:43", "must be a mapping"),
         ("m: {provider: openai, model: a, params: {temperature: hot}}", "2:57", "must be a number"),
         ("m: {provider: openai, model: a, params: {temperature: -1}}", "2:57", "must be at least 0"),
         ("m: {provider: openai, model: a, params: {max_tokens: 0}}", "2:56", "must be at least 1"),
