@@ -25,3 +25,30 @@ PromptNames = Annotated[
 AllowCode = Annotated[
     bool, typer.Option("--allow-code", help="Let the suite's python scorers run code from files beside it.")
 ]
+CaseFilter = Annotated[
+    list[str] | None,
+    typer.Option("--filter", "-f", help="Only cases whose id or tag matches this glob; repeatable.", metavar="GLOB"),
+]
+Limit = Annotated[
+    int | None, typer.Option("--limit", "-n", help="Only a random sample of this many cases.", min=1, metavar="N")
+]
+Seed = Annotated[int | None, typer.Option("--seed", help="Seed of the sample.", metavar="N")]
+Trials = Annotated[
+    int | None, typer.Option("--trials", help="Ask each case this often. Default: the suite's.", min=1, metavar="N")
+]
+Concurrency = Annotated[
+    int | None,
+    typer.Option("--concurrency", "-c", help="Calls in flight per model, for all models.", min=1, metavar="N"),
+]
+Out = Annotated[Path, typer.Option("--out", "-o", help="The folder for results.", metavar="DIR")]
+Resume = Annotated[
+    str | None,
+    typer.Option(
+        "--resume",
+        help="Go on with a run, asking only what is missing or failed. RUN: an id or a folder; else the latest.",
+        metavar="[RUN]",
+    ),
+]
+DryRun = Annotated[
+    bool, typer.Option("--dry-run", help="Print calls, estimated tokens and cost per model; ask nobody.")
+]

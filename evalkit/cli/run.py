@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
 
 import typer
 
@@ -15,35 +14,14 @@ def run(
     model: options.ModelNames = None,
     prompt: options.PromptNames = None,
     models: options.ModelsFile = None,
-    case_filter: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--filter", "-f", help="Only cases whose id or tag matches this glob; repeatable.", metavar="GLOB"
-        ),
-    ] = None,
-    limit: Annotated[
-        int | None, typer.Option("--limit", "-n", help="Only a random sample of this many cases.", min=1, metavar="N")
-    ] = None,
-    seed: Annotated[int | None, typer.Option("--seed", help="Seed of the sample.", metavar="N")] = None,
-    trials: Annotated[
-        int | None, typer.Option("--trials", help="Ask each case this often. Default: the suite's.", min=1, metavar="N")
-    ] = None,
-    concurrency: Annotated[
-        int | None,
-        typer.Option("--concurrency", "-c", help="Calls in flight per model, for all models.", min=1, metavar="N"),
-    ] = None,
-    out: Annotated[Path, typer.Option("--out", "-o", help="The folder for results.", metavar="DIR")] = Path("results"),
-    resume: Annotated[
-        str | None,
-        typer.Option(
-            "--resume",
-            help="Go on with a run, asking only what is missing or failed. RUN: an id or a folder; else the latest.",
-            metavar="[RUN]",
-        ),
-    ] = None,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Print calls, estimated tokens and cost per model; ask nobody.")
-    ] = False,
+    case_filter: options.CaseFilter = None,
+    limit: options.Limit = None,
+    seed: options.Seed = None,
+    trials: options.Trials = None,
+    concurrency: options.Concurrency = None,
+    out: options.Out = Path("results"),
+    resume: options.Resume = None,
+    dry_run: options.DryRun = False,
     allow_code: options.AllowCode = False,
 ) -> None:
     """Ask every model every case, score the answers, and write the report.

@@ -16,7 +16,7 @@ import sys
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import IO
+from typing import IO, NoReturn
 
 from evalkit.errors import CallError, ErrorKind
 from evalkit.types import Json
@@ -105,7 +105,15 @@ def _pipe_out(stream: asyncio.StreamReader | None) -> asyncio.StreamReader:
     return stream
 
 
-def _serve(settings: Mapping[str, Json]) -> None:  # pragma: no cover: runs in the child
+def _threads() -> int:  # pragma: no cover: runs in the child
+    """Leave one core to others: llama.cpp's threads wait for each other spinning, so one that has to share its core
+    holds up all of them (measured on 2 cores beside a busy neighbour: 0.4 s an answer with 1 thread, 6.5 s with 2).
+    """
+    available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, available - 1)
+
+
+def _serve(settings: Mapping[str, Json]) -> NoReturn:  # pragma: no cover: runs in the child
     import xllamacpp
 
     params = xllamacpp.CommonParams()
@@ -122,6 +130,8 @@ def _serve(settings: Mapping[str, Json]) -> None:  # pragma: no cover: runs in t
     sys.stdout.write(json.dumps({"url": server.listening_address}) + "\n")
     sys.stdout.flush()
     sys.stdin.read()
+    # Right here: to let go of `server` waits for its threads, which may be busy with an abandoned answer, or for ever.
+    os._exit(0)
 
 
 def _processors() -> int:  # pragma: no cover: runs in the child
@@ -131,4 +141,3 @@ def _processors() -> int:  # pragma: no cover: runs in the child
 
 if __name__ == "__main__":  # pragma: no cover: runs in the child
     _serve(json.loads(sys.stdin.readline()))
-    os._exit(0)  # a server busy with an abandoned answer must not outlive the run

@@ -9,6 +9,7 @@ import inspect
 import json
 import threading
 import time
+import traceback
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -160,11 +161,19 @@ class _RaisedError(Exception):
 
 def _describe(raised: BaseException) -> str:
     error = raised.__cause__ if isinstance(raised, _RaisedError) and raised.__cause__ else raised
-    trace = error.__traceback__
-    while trace is not None and trace.tb_next is not None:
-        trace = trace.tb_next
-    place = f" ({Path(trace.tb_frame.f_code.co_filename).name}:{trace.tb_lineno})" if trace else ""
-    return f"{type(error).__name__}: {str(error)[:_MAX_MESSAGE]}{place}"
+    text = str(error)[:_MAX_MESSAGE]
+    return type(error).__name__ + (f": {text}" if text else "") + _place(error)
+
+
+def _place(error: BaseException) -> str:
+    """Name the line of the user's file that was reached last, rather than one deep in a library."""
+    steps = [
+        (frame.f_code.co_filename, line)
+        for frame, line in traceback.walk_tb(error.__traceback__)
+        if frame.f_code.co_filename != __file__
+    ]
+    own = [line for file, line in steps if file == steps[0][0]]
+    return f" ({Path(steps[0][0]).name}:{own[-1]})" if steps else ""
 
 
 def _as_text(result: Json) -> str:

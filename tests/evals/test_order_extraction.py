@@ -112,7 +112,9 @@ def test_examples_are_sound_and_are_no_cases():
 
 
 def test_only_the_few_shot_prompt_shows_the_examples():
-    inserts = {stem: [turn["insert"] for turn in prompt["messages"] if "insert" in turn] for stem, prompt in PROMPTS.items()}
+    inserts = {
+        stem: [turn["insert"] for turn in prompt["messages"] if "insert" in turn] for stem, prompt in PROMPTS.items()
+    }
     assert inserts == {"order_extraction_zero_shot": [], "order_extraction_few_shot": ["examples"]}
 
 

@@ -39,7 +39,15 @@ def test_a_usable_address(url):
 
 @pytest.mark.parametrize(
     "url",
-    ["http://", "http:///v1", "http://:80/v1", "http://a:0/v1", "http://a:99999/v1", "http://a\\@b/v1", "http://a\n/v1"],
+    [
+        "http://",
+        "http:///v1",
+        "http://:80/v1",
+        "http://a:0/v1",
+        "http://a:99999/v1",
+        "http://a\\@b/v1",
+        "http://a\n/v1",
+    ],
 )
 def test_no_address_at_all(url):
     assert url_problem(url) == "is not an address"

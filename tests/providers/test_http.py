@@ -102,7 +102,9 @@ def test_a_server_that_misbehaves_is_a_failed_attempt(raw_server: Start, act: Ac
 
 
 @pytest.mark.parametrize(
-    "act", [stall, stall_after(OK), stall_after(OK + b"content-length: 9\r\n\r\n{"), drip], ids=["head", "h", "b", "drip"]
+    "act",
+    [stall, stall_after(OK), stall_after(OK + b"content-length: 9\r\n\r\n{"), drip],
+    ids=["head", "h", "b", "drip"],
 )
 def test_the_deadline_covers_the_whole_answer(raw_server: Start, act: Act):
     error = failing(raw_server(act).url, timeout_s=0.15)
@@ -127,7 +129,7 @@ def test_an_address_that_is_none_is_a_failed_attempt(url: str):
     "act",
     [
         answer(gzip.compress(b'{"b": 1}'), b"content-encoding: gzip\r\n"),
-        send(OK + b"transfer-encoding: chunked\r\n\r\n4\r\n{\"b\"\r\n4\r\n: 1}\r\n0\r\n\r\n"),
+        send(OK + b'transfer-encoding: chunked\r\n\r\n4\r\n{"b"\r\n4\r\n: 1}\r\n0\r\n\r\n'),
         send(b'HTTP/1.0 200 OK\r\n\r\n{"b": 1}', close=True),
         send(b'HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\ncontent-length: 8\r\n\r\n{"b": 1}'),
         answer(b'\n\n\n\n{"b": 1}'),
@@ -198,9 +200,7 @@ def test_a_request_that_was_sent_is_never_sent_again_on_its_own(raw_server: Star
 
 
 @pytest.mark.parametrize("name", ["HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"])
-def test_a_proxy_never_comes_between_us_and_this_machine(
-    raw_server: Start, monkeypatch: pytest.MonkeyPatch, name: str
-):
+def test_a_proxy_never_comes_between_us_and_this_machine(raw_server: Start, monkeypatch: pytest.MonkeyPatch, name: str):
     server, proxy = raw_server(answer(b"{}")), raw_server(answer(b"{}"))
     monkeypatch.setenv(name, proxy.url.removesuffix("/v1"))
     post(server.url)

@@ -1,0 +1,68 @@
+"""From configured models to providers, and what they share."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from evalkit.providers.build import Providers
+from evalkit.providers.local import LocalProvider
+from evalkit.providers.openai import OpenAIProvider
+from evalkit.providers.python import PythonProvider
+from evalkit.types import Model
+
+API = Model("api", "openai", "openai", model="a", base_url="https://a.invalid/v1", api_key_env="NO_SUCH_KEY_HERE", key_required=True)
+RULES = Model("rules", "python", "python", function="missing.py:f")
+
+
+def local(name: str, **changes) -> Model:
+    return Model(name, "local", "local", weights="missing.gguf", **changes)
+
+
+def test_each_protocol_has_its_provider():
+    providers = Providers([API, RULES, local("a")]).by_model
+    assert {name: type(provider) for name, provider in providers.items()} == {
+        "api": OpenAIProvider,
+        "rules": PythonProvider,
+        "a": LocalProvider,
+    }
+
+
+def test_all_that_is_missing_is_told_at_once():
+    problems = Providers([API, RULES, local("a")]).check()
+    assert len(problems) == 3
+    for name, problem in zip(["api", "rules", "missing.gguf"], problems, strict=True):
+        assert name in problem.message
+
+
+@pytest.mark.parametrize(("asked", "turns"), [((None, None), 1), ((None, 3), 3), ((2, 5), 5)])
+def test_local_models_take_turns_on_the_machine(asked, turns):
+    providers = Providers([local(f"m{number}", concurrency=each) for number, each in enumerate(asked)])
+    slots = {id(provider.slots) for provider in providers.by_model.values()}
+    assert len(slots) == 1
+    shared = providers.by_model["m0"].slots
+    assert shared is not None
+    assert shared._value == turns
+
+
+def test_the_machine_is_left_even_when_a_provider_cannot_be_closed(monkeypatch):
+    providers = Providers([API])
+    closed = []
+
+    async def fail() -> None:
+        raise OSError("no")
+
+    async def close() -> None:
+        closed.append(True)
+
+    monkeypatch.setattr(providers.by_model["api"], "close", fail)
+    monkeypatch.setattr(providers._machine, "close", close)
+
+    async def main() -> None:
+        async with providers:
+            pass
+
+    with pytest.raises(OSError, match="no"):
+        asyncio.run(main())
+    assert closed == [True]

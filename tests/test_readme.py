@@ -1,0 +1,44 @@
+"""The README's examples work as they are written."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from workspace import Workspace
+
+README = Path(__file__).parents[1] / "README.md"
+TEXT = README.read_text(encoding="utf-8")
+YAML = re.findall(r"```yaml\n(.*?)```", TEXT, re.DOTALL)
+COMMANDS = re.findall(r"^\$ (evalkit .*?)(?:\s+#.*)?$", TEXT, re.MULTILINE) + re.findall(
+    r"`(evalkit [a-z][^`]*)`", TEXT
+)
+
+
+@pytest.mark.e2e
+def test_the_suite_of_the_readme_is_valid_and_runs(workspace: Workspace) -> None:
+    suite, prompt, models = YAML
+    workspace.write("suite.yaml", suite)
+    workspace.write("triage.yaml", prompt)
+    workspace.write("models.yaml", models)
+    workspace.write("tickets.jsonl", '{"id": "late", "message": "Where is my parcel?", "expected": "shipping"}\n')
+    workspace.write(
+        "rules.py", "def route(vars):\n    return 'billing' if 'charged' in vars['message'] else 'shipping'\n"
+    )
+    assert workspace.run("validate", "suite.yaml", OPENAI_API_KEY="none").code == 0
+    done = workspace.run("run", "suite.yaml", "-m", "rules")
+    assert done.code == 0, done.err
+    assert "2/3" in done.out
+
+
+@pytest.mark.e2e
+@pytest.mark.parametrize("command", sorted({command.split()[1] for command in COMMANDS}))
+def test_every_command_of_the_readme_exists(workspace: Workspace, command: str) -> None:
+    assert workspace.run(command, "--help").code == 0
+
+
+def test_links_lead_somewhere() -> None:
+    links = [link for link in re.findall(r"\]\(([^)]+)\)", TEXT) if "://" not in link]
+    assert links
+    assert [link for link in links if not (README.parent / link).exists()] == []
