@@ -106,8 +106,10 @@ def _pipe_out(stream: asyncio.StreamReader | None) -> asyncio.StreamReader:
 
 
 def _threads() -> int:  # pragma: no cover: runs in the child
-    """Leave one core to others: llama.cpp's threads wait for each other spinning, so one that has to share its core
-    holds up all of them (measured on 2 cores beside a busy neighbour: 0.4 s an answer with 1 thread, 6.5 s with 2).
+    """Leave one core to others.
+
+    llama.cpp's threads wait for each other spinning, so one that has to share its core holds up all of them: measured
+    on 2 cores beside busy neighbours, an answer took 0.4 s with one thread and 6.5 s with two.
     """
     available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return max(1, available - 1)
