@@ -41,7 +41,19 @@ def test_a_function_is_found_in_its_file(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "spec", ["", ":", "code.py", "code.py:", ":double", "code:double", "code.py:two words", "code.py:a.b", "code.py:1", "code.pyc:f"]
+    "spec",
+    [
+        "",
+        ":",
+        "code.py",
+        "code.py:",
+        ":double",
+        "code:double",
+        "code.py:two words",
+        "code.py:a.b",
+        "code.py:1",
+        "code.pyc:f",
+    ],
 )
 def test_a_spelling_that_names_no_function(tmp_path, spec):
     write(tmp_path, "code.py", "")
@@ -116,19 +128,31 @@ def test_a_dataclass_in_the_file_works(tmp_path):
 
 
 def test_what_the_file_defines_can_be_pickled(tmp_path):
-    write(tmp_path, "code.py", "import pickle\nclass A: pass\ndef f(): return type(pickle.loads(pickle.dumps(A()))) is A\n")
+    write(
+        tmp_path,
+        "code.py",
+        "import pickle\nclass A: pass\ndef f(): return type(pickle.loads(pickle.dumps(A()))) is A\n",
+    )
     assert load_function("code.py:f", tmp_path)()
 
 
 def test_neighbours_can_be_imported_and_hide_nothing(tmp_path):
-    write(tmp_path, "code.py", "import neighbour_of_code, colorsys\ndef f(): return neighbour_of_code.x, hasattr(colorsys, 'x')\n")
+    write(
+        tmp_path,
+        "code.py",
+        "import neighbour_of_code, colorsys\ndef f(): return neighbour_of_code.x, hasattr(colorsys, 'x')\n",
+    )
     write(tmp_path, "neighbour_of_code.py", "x = 3")
     write(tmp_path, "colorsys.py", "x = 'not the standard library'")
     assert load_function("code.py:f", tmp_path)() == (3, False)
 
 
 def test_a_file_is_imported_once(tmp_path):
-    path = write(tmp_path, "code.py", "seen = []\ndef f():\n    seen.append(1)\n    return len(seen)\ndef g(): return len(seen)\n")
+    path = write(
+        tmp_path,
+        "code.py",
+        "seen = []\ndef f():\n    seen.append(1)\n    return len(seen)\ndef g(): return len(seen)\n",
+    )
     load_function("code.py:f", tmp_path)()
     path.write_text("boom")
     assert load_function("code.py:g", tmp_path)() == 1

@@ -112,14 +112,12 @@ def _with_ids(found: list[Draft]) -> list[Draft]:
 
 
 def _named(draft: Draft, taken: set[str]) -> Draft:
-    """Name a case by its content, so that its id stays when cases around it come and go."""
-    case = draft.case
-    expected = [] if case.expected is MISSING else [case.expected]
-    content = json.dumps([sorted(case.vars.items()), expected], ensure_ascii=False)
+    """Name a case by its vars, so that its id stays when other cases come and go, or its expected answer is mended."""
+    content = json.dumps(sorted(draft.case.vars.items()), ensure_ascii=False)
     stem = f"case-{hashlib.sha256(content.encode('utf-8', 'surrogatepass')).hexdigest()[:8]}"
     name, count = stem, 1
     while name in taken:
         count += 1
         name = f"{stem}-{count}"
     taken.add(name)
-    return dataclasses.replace(draft, case=dataclasses.replace(case, id=name))
+    return dataclasses.replace(draft, case=dataclasses.replace(draft.case, id=name))

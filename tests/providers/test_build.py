@@ -12,7 +12,15 @@ from evalkit.providers.openai import OpenAIProvider
 from evalkit.providers.python import PythonProvider
 from evalkit.types import Model
 
-API = Model("api", "openai", "openai", model="a", base_url="https://a.invalid/v1", api_key_env="NO_SUCH_KEY_HERE", key_required=True)
+API = Model(
+    "api",
+    "openai",
+    "openai",
+    model="a",
+    base_url="https://a.invalid/v1",
+    api_key_env="NO_SUCH_KEY_HERE",
+    key_required=True,
+)
 RULES = Model("rules", "python", "python", function="missing.py:f")
 
 

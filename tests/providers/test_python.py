@@ -182,7 +182,10 @@ def test_what_json_cannot_carry_is_an_error_of_the_function(provide, result, kin
 
 @pytest.mark.parametrize(
     "code",
-    ["def f():\n    a = []\n    a.append(a)\n    return a", "def f():\n    a = []\n    for _ in range(10**5): a = [a]\n    return a"],
+    [
+        "def f():\n    a = []\n    a.append(a)\n    return a",
+        "def f():\n    a = []\n    for _ in range(10**5): a = [a]\n    return a",
+    ],
 )
 def test_endless_values_are_an_error_of_the_function(provide, code):
     assert "returned list" in failing(provide(code)).message
@@ -197,7 +200,10 @@ def test_endless_values_are_an_error_of_the_function(provide, code):
         ("raise TimeoutError('the database is slow')", "TimeoutError: the database is slow (code.py:3)"),
         ("sys.exit(3)", "SystemExit: 3 (code.py:3)"),
         ("raise asyncio.CancelledError", "CancelledError (code.py:3)"),
-        ("json.loads('{')", "JSONDecodeError: Expecting property name enclosed in double quotes: line 1 column 2 (char 1) (code.py:3)"),
+        (
+            "json.loads('{')",
+            "JSONDecodeError: Expecting property name enclosed in double quotes: line 1 column 2 (char 1) (code.py:3)",
+        ),
         ("f(1, 2, 3)", "TypeError: f() takes 0 positional arguments but 3 were given (code.py:3)"),
     ],
 )
@@ -303,7 +309,9 @@ def test_latency_is_the_functions_alone(provide, monkeypatch):
 
 
 def test_the_latency_of_an_async_function_is_measured_too(provide):
-    latency_ms = ask(ready(provide("import asyncio\nasync def f():\n    await asyncio.sleep(0.02)\n    return 'x'"))).latency_ms
+    latency_ms = ask(
+        ready(provide("import asyncio\nasync def f():\n    await asyncio.sleep(0.02)\n    return 'x'"))
+    ).latency_ms
     assert latency_ms is not None
     assert 15 < latency_ms < 2000
 
@@ -325,7 +333,9 @@ def test_a_slow_sync_function_does_not_hold_up_the_loop(provide):
 
 @pytest.mark.parametrize("kind", ["def", "async def"])
 def test_a_function_cannot_change_the_case_for_the_next_call(provide, kind):
-    provider = ready(provide(f"{kind} f(vars, params):\n    vars['list'].append(2)\n    params['x'] = 1\n    return vars['list']"))
+    provider = ready(
+        provide(f"{kind} f(vars, params):\n    vars['list'].append(2)\n    params['x'] = 1\n    return vars['list']")
+    )
     assert [ask(provider).output for _ in range(2)] == ["[1, 2]", "[1, 2]"]
     assert ASK.vars == {"text": "hi", "list": [1]}
     assert ASK.params == {"temperature": 0}

@@ -105,7 +105,7 @@ def test_a_file_that_cannot_be_opened(write, monkeypatch):
 
 
 def test_ids_made_from_content_survive_reordering(cases):
-    lines = ['{"m": 1, "n": 2}', '{"m": 2}', '{"m": 2, "expected": null}']
+    lines = ['{"m": 1, "n": 2}', '{"m": 2}', '{"m": 3, "expected": null}']
     first, _ = cases("c.jsonl", "\n".join(lines))
     second, _ = cases("c.jsonl", "\n".join([lines[2], lines[1], '{"n": 2, "m": 1}']))
     assert [case.id for case in first] == [case.id for case in reversed(second)]
@@ -130,3 +130,9 @@ def test_a_very_long_or_multi_line_id(cases):
     for bad in ("x" * 201, "a\\nb"):
         _, (error,) = cases("c.jsonl", f'{{"id": "{bad}"}}')
         assert error.startswith("c.jsonl:1: `id` of a case must be one line of text")
+
+
+def test_an_id_made_from_content_stays_when_the_expected_answer_is_mended(cases):
+    (wrong,), _ = cases("c.jsonl", '{"m": 1, "expected": "a"}')
+    (right,), _ = cases("c.jsonl", '{"m": 1, "expected": "b"}')
+    assert wrong.id == right.id

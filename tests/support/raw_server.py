@@ -18,14 +18,13 @@ OK = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n"
 class RawServer:
     """Reads requests and answers the n-th with the n-th act, the last act for good.
 
-    `requests` holds the bytes of each request, `connections` counts the sockets. `seen` is set by the first request,
-    `hung_up` when a connection was ended after an answer, `closing` by close(), which every act that waits must watch.
+    `requests` holds the bytes of each request, `connections` counts the sockets. `hung_up` is set when a connection was
+    ended after an answer, `closing` by close(), which every act that waits must watch.
     """
 
     def __init__(self, *acts: Act) -> None:
         self.requests: list[bytes] = []
         self.connections = 0
-        self.seen = threading.Event()
         self.hung_up = threading.Event()
         self.closing = threading.Event()
         self._acts = acts
@@ -61,7 +60,6 @@ class RawServer:
                 with self._lock:
                     self.requests.append(request)
                     act = self._acts[min(len(self.requests), len(self._acts)) - 1]
-                self.seen.set()
                 act(connection, self)
 
 
