@@ -21,7 +21,7 @@ from evalkit.providers.http import HttpAnswer, HttpClient, Network
 Start = Callable[..., RawServer]
 
 
-def run(url: str, talk: Callable[[HttpClient], Any], *, timeout_s: float = 5.0, key: str | None = None) -> Any:
+def run(url: str, talk: Callable[[HttpClient], Any], *, timeout_s: float = 20.0, key: str | None = None) -> Any:
     async def main() -> Any:
         headers = {"authorization": f"Bearer {key}"} if key else {}
         client = Network().client(url, headers, key=key, timeout_s=timeout_s, connections=2)

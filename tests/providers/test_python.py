@@ -241,13 +241,16 @@ def test_a_function_that_ends_after_it_was_given_up_harms_nobody(provide, statem
     provider = ready(provide(f"def f(vars):\n    vars['hold'].go()\n    {statement}", timeout_s=0.05))
     hold = Hold()
 
-    async def main() -> None:
+    async def main() -> list[object]:
+        complaints: list[object] = []
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: complaints.append(context))
         with pytest.raises(CallError):
             await provider.complete(Request((), vars={"hold": hold}))
         hold.event.set()  # the loop is still there
+        await asyncio.to_thread(hold.join)
+        return complaints
 
-    asyncio.run(main())
-    hold.join()
+    assert asyncio.run(main()) == []
 
 
 def test_a_function_that_ends_after_the_run_harms_nobody(provide):
@@ -313,7 +316,7 @@ def test_the_latency_of_an_async_function_is_measured_too(provide):
         ready(provide("import asyncio\nasync def f():\n    await asyncio.sleep(0.02)\n    return 'x'"))
     ).latency_ms
     assert latency_ms is not None
-    assert 15 < latency_ms < 2000
+    assert latency_ms >= 15
 
 
 def test_a_slow_sync_function_does_not_hold_up_the_loop(provide):
