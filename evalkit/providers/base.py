@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
-if TYPE_CHECKING:
-    import asyncio
-
-    from evalkit.errors import ConfigError
-    from evalkit.types import Completion, Request
+from evalkit.errors import ConfigError
+from evalkit.types import Completion, Request
 
 
 class Provider(Protocol):
     """One candidate behind one wire protocol.
 
-    `slots` is set where several models compete for the same machine: their calls take turns, and the wait counts as
-    queueing instead of the model's latency.
+    `concurrency` is the most calls it may have in flight. `alone` is set where the model computes on this machine:
+    such models are asked one after the other, as each would slow the others down and warm their prompt cache.
     """
 
-    slots: asyncio.Semaphore | None
+    alone: bool
     concurrency: int
 
     def check(self) -> list[ConfigError]:

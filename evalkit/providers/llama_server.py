@@ -105,16 +105,6 @@ def _pipe_out(stream: asyncio.StreamReader | None) -> asyncio.StreamReader:
     return stream
 
 
-def _threads() -> int:  # pragma: no cover: runs in the child
-    """Leave one core to others.
-
-    llama.cpp's threads wait for each other spinning, so one that has to share its core holds up all of them: measured
-    on 2 cores beside busy neighbours, an answer took 0.4 s with one thread and 6.5 s with two.
-    """
-    available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(1, available - 1)
-
-
 def _serve(settings: Mapping[str, Json]) -> NoReturn:  # pragma: no cover: runs in the child
     import xllamacpp
 
@@ -123,10 +113,11 @@ def _serve(settings: Mapping[str, Json]) -> NoReturn:  # pragma: no cover: runs 
     params.model_alias = {settings["name"]}  # what it calls itself in answers, instead of the file's path
     params.n_ctx = settings["context_size"] * settings["parallel"]  # llama.cpp splits it between the slots
     params.n_parallel = settings["parallel"]
-    params.cpuparams.n_threads = _processors()
+    params.cpuparams.n_threads = params.cpuparams_batch.n_threads = _processors()
     params.hostnames = ["127.0.0.1"]
     params.port = 0
     params.api_keys = [settings["api_key"]]
+    params.cache_ram_mib = 0  # a prompt that another model was asked before must not come back at no cost
     params.verbosity = 1
     server = xllamacpp.Server(params)
     sys.stdout.write(json.dumps({"url": server.listening_address}) + "\n")

@@ -18,14 +18,12 @@ CONTEXT_SIZE = 4096
 
 
 class LocalMachine:
-    """The servers of one run, shared by the models that use the same weights, and the turns all of them take.
+    """The servers of one run, shared by the models that use the same weights.
 
-    Two models computing at once on the same cores would each look twice as slow as it is. So all local models share
-    `slots`: one call at a time, or as many as the largest `limits.concurrency` among them asks for.
+    Each serves one call at a time, or as many as the largest `limits.concurrency` among its models asks for.
     """
 
     def __init__(self, concurrency: int = 1) -> None:
-        self.slots = asyncio.Semaphore(concurrency)
         self._concurrency = concurrency
         self._servers: dict[tuple[Path, int], tuple[LlamaServer, asyncio.Task[str]]] = {}
 
@@ -57,13 +55,14 @@ class LocalMachine:
 class LocalProvider:
     """One model on this machine."""
 
+    alone = True
+
     def __init__(self, model: Model, network: Network, machine: LocalMachine) -> None:
         self._model = dataclasses.replace(model, model=model.model or model.weights)
         self._network = network
         self._machine = machine
         self._client: HttpClient | None = None
         self._base_dir = Path(model.where.path).parent if model.where else Path()
-        self.slots: asyncio.Semaphore | None = machine.slots
         self.concurrency = model.concurrency or 1
 
     def check(self) -> list[ConfigError]:

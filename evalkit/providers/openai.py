@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import math
 import re
 from collections.abc import Mapping
@@ -23,7 +22,7 @@ _NOT_SENT_AS_SUCH = frozenset({"response_format", "extra_body", *_RENAMED})
 class OpenAIProvider:
     """A model behind any OpenAI-compatible `base_url`."""
 
-    slots: asyncio.Semaphore | None = None
+    alone = False
 
     def __init__(self, model: Model, network: Network) -> None:
         self._model = model

@@ -32,7 +32,7 @@ class PythonProvider:
     do not slow each other down; an async function shares the event loop, 32 calls at a time.
     """
 
-    slots: asyncio.Semaphore | None = None
+    alone = False
 
     def __init__(self, model: Model) -> None:
         self._model = model

@@ -89,8 +89,8 @@ async def execute(run: Execution) -> float:
     try:
         with Journal(run.folder) as journal:
             async with asyncio.TaskGroup() as group:
-                for pool in _pools(run, waiting, _recorder(run, journal)):
-                    group.create_task(pool.run())
+                for turn in _turns(_pools(run, waiting, _recorder(run, journal))):
+                    group.create_task(_one_by_one(turn))
     except* OSError as errors:
         raise _journal_error(run.folder, errors) from None
     finally:
@@ -149,6 +149,17 @@ def _pools(run: Execution, calls: Iterable[Call], record: Callable[[Record], Non
         )
         for name, own in per_model.items()
     ]
+
+
+def _turns(pools: Sequence[Pool]) -> list[list[Pool]]:
+    """Group the pools: those of one group run one after the other, the groups side by side."""
+    alone = [pool for pool in pools if pool.provider.alone]
+    return [alone, *([pool] for pool in pools if not pool.provider.alone)]
+
+
+async def _one_by_one(pools: Iterable[Pool]) -> None:
+    for pool in pools:
+        await pool.run()
 
 
 def _recorder(run: Execution, journal: Journal) -> Callable[[Record], None]:

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import dataclasses
 import datetime as dt
-import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
@@ -58,20 +56,15 @@ class Pool:
             await self._handle(call)
 
     async def _handle(self, call: Call) -> None:
-        request = self.request(call)
-        taken = time.perf_counter()
-        async with self.provider.slots or contextlib.nullcontext():
-            queue_ms = (time.perf_counter() - taken) * 1000
-            if self.stop.is_set():
-                return
-            if self.gave_up is not None:
-                self.record(refusal(call, self.gave_up))
-                return
-            started_at = dt.datetime.now(dt.UTC).isoformat(timespec="milliseconds")
-            outcome = await ask(self.provider, request, self.policy, self.stop)
+        if self.gave_up is not None:
+            self.record(refusal(call, self.gave_up))
+            await asyncio.sleep(0)  # very many calls may follow
+            return
+        started_at = dt.datetime.now(dt.UTC).isoformat(timespec="milliseconds")
+        outcome = await ask(self.provider, self.request(call), self.policy, self.stop)
         if outcome is not None:
             self._watch(outcome.error)
-            self.record(self._record(call, outcome, queue_ms, started_at))
+            self.record(self._record(call, outcome, started_at))
 
     def _watch(self, error: CallError | None) -> None:
         """Decide whether the model is worth asking on."""
@@ -88,10 +81,10 @@ class Pool:
             self.gave_up = error
             self.on_give_up(self.model.name, error.message)
 
-    def _record(self, call: Call, outcome: Outcome, queue_ms: float, started_at: str) -> Record:
+    def _record(self, call: Call, outcome: Outcome, started_at: str) -> Record:
         common = {
             **dataclasses.asdict(call),
-            "queue_ms": queue_ms,
+            "queue_ms": 0.0,  # a worker takes a call when it is free to ask it
             "retry_ms": outcome.retry_ms,
             "attempts": outcome.attempts,
             "started_at": started_at,

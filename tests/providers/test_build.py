@@ -44,14 +44,15 @@ def test_all_that_is_missing_is_told_at_once():
         assert name in problem.message
 
 
-@pytest.mark.parametrize(("asked", "turns"), [((None, None), 1), ((None, 3), 3), ((2, 5), 5)])
-def test_local_models_take_turns_on_the_machine(asked, turns):
+def test_only_models_that_compute_here_are_asked_alone():
+    providers = Providers([API, RULES, local("a"), local("b")])
+    assert [name for name, provider in providers.by_model.items() if provider.alone] == ["a", "b"]
+
+
+@pytest.mark.parametrize(("asked", "parallel"), [((None, None), 1), ((None, 3), 3), ((2, 5), 5)])
+def test_a_local_server_has_room_for_its_busiest_model(asked, parallel):
     providers = Providers([local(f"m{number}", concurrency=each) for number, each in enumerate(asked)])
-    slots = {id(provider.slots) for provider in providers.by_model.values()}
-    assert len(slots) == 1
-    shared = providers.by_model["m0"].slots
-    assert shared is not None
-    assert shared._value == turns
+    assert providers._machine._concurrency == parallel
 
 
 def test_the_machine_is_left_even_when_a_provider_cannot_be_closed(monkeypatch):

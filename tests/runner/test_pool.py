@@ -29,13 +29,12 @@ class Harness:
         count: int,
         *,
         concurrency: int = 1,
-        slots: asyncio.Semaphore | None = None,
         gave_up: CallError | None = None,
     ) -> None:
         self.records: list[Record] = []
         self.given_up: list[str] = []
         self.stop = asyncio.Event()
-        self.provider = ScriptedProvider(script, concurrency=concurrency, slots=slots)
+        self.provider = ScriptedProvider(script, concurrency=concurrency)
         self.pool = Pool(
             model=MODEL,
             provider=self.provider,
@@ -75,29 +74,6 @@ def test_what_the_provider_billed_counts_before_the_price_table() -> None:
     harness = Harness(billed, 1)
     asyncio.run(harness.pool.run())
     assert harness.records[0].cost_usd == 0.5
-
-
-def test_models_of_one_machine_take_turns_and_the_wait_is_queueing() -> None:
-    async def main() -> tuple[Harness, Harness, int]:
-        slots = asyncio.Semaphore(1)
-        working = most = 0
-
-        async def compute(request: Request) -> Completion:
-            nonlocal working, most
-            working += 1
-            most = max(most, working)
-            await asyncio.sleep(0.001)
-            working -= 1
-            return Completion(request.messages[0].content)
-
-        pair = Harness(compute, 10, slots=slots), Harness(compute, 10, slots=slots)
-        await asyncio.gather(*(harness.pool.run() for harness in pair))
-        return *pair, most
-
-    first, second, most = asyncio.run(main())
-    assert most == 1
-    assert len(first.records) == len(second.records) == 10
-    assert sum(record.queue_ms or 0 for record in first.records + second.records) > 0
 
 
 @pytest.mark.parametrize("kind", [kind for kind in ErrorKind if kind.fatal])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable
 
 from evalkit.errors import ConfigError
@@ -17,11 +16,11 @@ class ScriptedProvider:
         script: Callable[[Request], Awaitable[Completion]],
         *,
         concurrency: int = 1,
-        slots: asyncio.Semaphore | None = None,
+        alone: bool = False,
     ) -> None:
         self.script = script
         self.concurrency = concurrency
-        self.slots = slots
+        self.alone = alone
         self.asked: list[Request] = []
         self.in_flight = 0
         self.most_in_flight = 0
