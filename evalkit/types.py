@@ -125,11 +125,15 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Completion:
-    """What a provider answered, with the time it took. Times in milliseconds; None where unknown."""
+    """What a provider answered, with the time it took. Times in milliseconds; None where unknown.
+
+    `queue_ms` is time that passed before the request was sent, such as waiting for a connection.
+    """
 
     output: str
     latency_ms: float | None = None
     ttft_ms: float | None = None
+    queue_ms: float = 0.0
     finish_reason: str | None = None
     tool_calls: tuple[Json, ...] = ()
     usage: Usage = Usage()

@@ -7,11 +7,13 @@ a 200 ms server into a p95 of 1,400 ms (encode/httpx#3215), this transport into 
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import functools
 import json
 import os
 import ssl
 import time
+from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import urlsplit
@@ -22,6 +24,7 @@ from httpx_aiohttp import HttpxAiohttpClient
 
 from evalkit.errors import CallError, ErrorKind
 from evalkit.models.hosts import is_loopback
+from evalkit.providers.connections import Connections, Pace
 from evalkit.types import Json
 
 MAX_BODY_BYTES = 64 * 1024 * 1024
@@ -34,12 +37,16 @@ _LIKELY_FAULTS = (httpx.HTTPError, httpx.InvalidURL, aiohttp.ClientError, OSErro
 
 @dataclass(frozen=True, slots=True)
 class HttpAnswer:
-    """A response, read to its last byte. `latency_ms` runs from the start of the request to that byte."""
+    """A response, read to its last byte.
+
+    `latency_ms` runs from the start of the request to that byte; `queue_ms` is the wait for a connection before it.
+    """
 
     status: int
     headers: Mapping[str, str]
     body: bytes
     latency_ms: float
+    queue_ms: float = 0.0
 
     def json(self) -> Json:
         """Parse the body.
@@ -56,6 +63,9 @@ class HttpAnswer:
 
 class Network:
     """What all clients of a run share. TLS is always verified; proxies and CAs come from the usual variables."""
+
+    def __init__(self) -> None:
+        self._paces: defaultdict[str, Pace] = defaultdict(Pace)
 
     @functools.cached_property
     def ssl_context(self) -> ssl.SSLContext:
@@ -85,14 +95,25 @@ class Network:
         except (ValueError, httpx.InvalidURL) as error:
             message = f"the proxy settings (HTTPS_PROXY, HTTP_PROXY, ALL_PROXY, NO_PROXY) cannot be used: {error}"
             raise CallError(ErrorKind.CONNECTION, message) from None
-        return HttpClient(client, base_url.rstrip("/"), timeout_s, key)
+        pace = self._paces[urlsplit(base_url).netloc]
+        return HttpClient(
+            client, Connections(pace, most=connections, idle_s=_KEEPALIVE_S), base_url.rstrip("/"), timeout_s, key
+        )
 
 
 class HttpClient:
     """Requests to one base URL."""
 
-    def __init__(self, client: httpx.AsyncClient, base_url: str, timeout_s: float, key: str | None = None) -> None:
+    def __init__(
+        self,
+        client: httpx.AsyncClient,
+        connections: Connections,
+        base_url: str,
+        timeout_s: float,
+        key: str | None = None,
+    ) -> None:
         self._client = client
+        self._connections = connections
         self.base_url = base_url
         self._timeout_s = timeout_s
         self._secret = key.encode() if key and len(key) >= _SHORTEST_SECRET else None
@@ -112,6 +133,16 @@ class HttpClient:
         return await self._send("GET", path, None, timeout_s)
 
     async def _send(self, method: str, path: str, content: bytes | None, timeout_s: float) -> HttpAnswer:
+        taken = time.perf_counter()
+        await self._connections.take()
+        queue_ms = (time.perf_counter() - taken) * 1000
+        try:
+            answer = await self._exchange(method, path, content, timeout_s)
+        finally:
+            self._connections.give_back()
+        return dataclasses.replace(answer, queue_ms=queue_ms)
+
+    async def _exchange(self, method: str, path: str, content: bytes | None, timeout_s: float) -> HttpAnswer:
         headers = {"content-type": "application/json"} if content is not None else {}
         try:
             request = self._client.build_request(method, self.base_url + path, content=content, headers=headers)

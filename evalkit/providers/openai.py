@@ -137,6 +137,7 @@ def parse(answer: HttpAnswer) -> Completion:
     return Completion(
         output=output,
         latency_ms=answer.latency_ms,
+        queue_ms=answer.queue_ms,
         finish_reason=_string(choice.get("finish_reason")),
         tool_calls=tuple(calls) if isinstance(calls, list) else (),
         usage=_usage(usage),

@@ -84,7 +84,7 @@ class Pool:
     def _record(self, call: Call, outcome: Outcome, started_at: str) -> Record:
         common = {
             **dataclasses.asdict(call),
-            "queue_ms": 0.0,  # a worker takes a call when it is free to ask it
+            "queue_ms": outcome.completion.queue_ms if outcome.completion else 0.0,
             "retry_ms": outcome.retry_ms,
             "attempts": outcome.attempts,
             "started_at": started_at,

@@ -67,12 +67,14 @@ def test_latency_reaches_to_the_last_byte(raw_server: Start):
     assert post(raw_server(late(b"{}", 0.1)).url).latency_ms >= 95
 
 
-def test_latency_leaves_out_the_parsing(raw_server: Start, monkeypatch: pytest.MonkeyPatch):
-    ticks = iter([1.0, 3.0])  # a third look at the clock would fail
+def test_latency_leaves_out_the_wait_for_a_connection_and_the_parsing(
+    raw_server: Start, monkeypatch: pytest.MonkeyPatch
+):
+    ticks = iter([1.0, 1.5, 2.0, 4.0])  # taken, connected, sent, read: a fifth look at the clock would fail
     monkeypatch.setattr(http, "time", SimpleNamespace(perf_counter=lambda: next(ticks)))
     got = post(raw_server(answer(b"[" + b"1," * 100_000 + b"1]")).url)
     assert len(got.json()) == 100_001
-    assert got.latency_ms == 2000
+    assert (got.queue_ms, got.latency_ms) == (500, 2000)
 
 
 @pytest.mark.parametrize(
