@@ -16,7 +16,7 @@ run: $(VENV)/.run  ## Compare the example's candidates on 150 cases; prints the 
 
 test: $(VENV)/.dev  ## Run all tests, the end-to-end ones against a real local model too
 	$(BIN)/evalkit models pull smollm2-135m
-	$(BIN)/pytest -n 2 --dist worksteal
+	$(BIN)/pytest -n 2 --dist loadgroup
 
 lint: $(VENV)/.dev  ## Check style, types and the order of the modules
 	$(BIN)/ruff check .
@@ -29,7 +29,7 @@ format: $(VENV)/.dev  ## Rewrite the code in the project's style
 	$(BIN)/ruff format .
 
 coverage: $(VENV)/.dev  ## Run all tests and list the lines they do not reach
-	$(BIN)/pytest -n 2 --cov --cov-report=term-missing
+	$(BIN)/pytest -n 2 --dist loadgroup --cov --cov-report=term-missing
 
 clean:  ## Remove the virtual environment and all caches (results stay)
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .coverage htmlcov

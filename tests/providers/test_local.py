@@ -46,6 +46,7 @@ def pids(providers: Providers) -> list[int]:
 
 
 @pytest.mark.weights
+@pytest.mark.xdist_group("weights")
 def test_models_that_share_weights_share_a_server_that_ends_with_the_run(weights: Path):
     other = dataclasses.replace(MODEL, name="other", params={"temperature": 1})
 
@@ -69,6 +70,7 @@ def test_models_that_share_weights_share_a_server_that_ends_with_the_run(weights
 
 
 @pytest.mark.weights
+@pytest.mark.xdist_group("weights")
 @pytest.mark.skipif(not Path("/proc/net/tcp").exists(), reason="needs Linux")
 def test_the_server_is_for_this_machine_and_this_run_alone(weights: Path):
     async def main() -> None:
@@ -121,6 +123,7 @@ asyncio.run(main())
 
 
 @pytest.mark.weights
+@pytest.mark.xdist_group("weights")
 def test_the_server_is_gone_when_its_parent_is_killed(weights: Path):
     with subprocess.Popen([sys.executable, "-c", PARENT, str(weights)], stdout=subprocess.PIPE, text=True) as parent:
         assert parent.stdout is not None
@@ -131,6 +134,7 @@ def test_the_server_is_gone_when_its_parent_is_killed(weights: Path):
 
 
 @pytest.mark.weights
+@pytest.mark.xdist_group("weights")
 def test_a_server_that_dies_is_a_failed_attempt(weights: Path):
     async def main() -> CallError:
         async with Providers([MODEL]) as providers:
@@ -145,6 +149,7 @@ def test_a_server_that_dies_is_a_failed_attempt(weights: Path):
 
 
 @pytest.mark.weights
+@pytest.mark.xdist_group("weights")
 def test_a_prompt_that_does_not_fit_is_refused(weights: Path):
     async def main() -> CallError:
         async with Providers([MODEL]) as providers:

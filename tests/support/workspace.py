@@ -7,7 +7,8 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -66,6 +67,14 @@ class Workspace:
             for path in (self.path / "results" / suite).glob("*/manifest.json")
             if not path.parent.is_symlink()
         ]
+
+
+def wait_until(true: Callable[[], bool], *, patience_s: float = 120.0) -> None:
+    """Look again and again until something is true of another process."""
+    deadline = time.monotonic() + patience_s
+    while not true():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.02)
 
 
 def rows(folder: Path, name: str) -> list[dict[str, str]]:
