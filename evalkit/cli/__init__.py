@@ -6,7 +6,6 @@ Nothing heavy is imported here, nor by the command modules before their command 
 from __future__ import annotations
 
 import sys
-import traceback
 from collections.abc import Sequence
 
 from evalkit.cli.app import app
@@ -24,7 +23,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         app([argument for argument in arguments if argument != "--debug"], prog_name="evalkit")
     except EvalkitError as error:
         if debug:
-            traceback.print_exc()
+            _print_traceback()
         print_error(error)
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
@@ -34,10 +33,16 @@ def main(argv: Sequence[str] | None = None) -> None:
         sys.exit(ExitCode.OK)
     except Exception as error:  # noqa: BLE001 - whatever it is, the user gets a sentence, not a traceback
         if debug:
-            traceback.print_exc()
+            _print_traceback()
         hint = "" if debug else "; run again with --debug and report what it prints"
         sys.stderr.write(f"error: a fault in evalkit: {type(error).__name__}: {error}{hint}\n")
         sys.exit(ExitCode.BUG)
+
+
+def _print_traceback() -> None:
+    import traceback
+
+    traceback.print_exc()
 
 
 def expand(arguments: Sequence[str]) -> list[str]:

@@ -7,7 +7,9 @@ from typing import Annotated
 
 import typer
 
-app = typer.Typer(help="List the configured models and what is missing to use them; fetch weights.")
+app = typer.Typer(
+    help="List the configured models and what is missing to use them; fetch weights.", rich_markup_mode=None
+)
 
 
 @app.callback(invoke_without_command=True)

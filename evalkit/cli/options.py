@@ -38,7 +38,7 @@ Trials = Annotated[
 ]
 Concurrency = Annotated[
     int | None,
-    typer.Option("--concurrency", "-c", help="Calls in flight per model, for all models.", min=1, metavar="N"),
+    typer.Option("--concurrency", "-c", help="Calls in flight per model. Default: the model's.", min=1, metavar="N"),
 ]
 Out = Annotated[Path, typer.Option("--out", "-o", help="The folder for results.", metavar="DIR")]
 Resume = Annotated[
