@@ -90,6 +90,8 @@ class Model:
     `provider` names a row of the provider table, `protocol` the adapter that row uses. `params` are sampling and output
     parameters, sent only when set. `api_key_env` names the environment variable that holds the key; the key itself is
     never kept here. `self_hosted` marks a server of the user's own; `concurrency` None leaves it to the provider.
+    `rpm` and `tpm` are requests and tokens per minute, None without limit. Models with the same `limits_key` share all
+    three.
     """
 
     name: str
@@ -103,6 +105,9 @@ class Model:
     params: Mapping[str, Json] = field(default_factory=dict)
     price: Price | None = None
     concurrency: int | None = None
+    rpm: float | None = None
+    tpm: float | None = None
+    limits_key: str | None = None
     timeout_s: float = TIMEOUT_S
     weights: str | None = None
     context_size: int | None = None

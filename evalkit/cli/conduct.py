@@ -83,7 +83,7 @@ class Conductor:
         write_cases(self.folder, job.cases)
         write_manifest(self.folder, manifest)
         point_latest(self.folder)
-        lag_ms = await execute(
+        met = await execute(
             Execution(
                 job=job,
                 calls=self._assembly.calls,
@@ -95,9 +95,14 @@ class Conductor:
             )
         )
         finished_at = dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
-        write_manifest(
-            self.folder, dataclasses.replace(manifest, finished_at=finished_at, loop_lag_ms=round(lag_ms, 1))
+        limits = {
+            model: tuple((change.at_s, change.limit, change.reason) for change in changes)
+            for model, changes in met.limits.items()
+        }
+        finished = dataclasses.replace(
+            manifest, finished_at=finished_at, loop_lag_ms=met.loop_lag_ms, limit_history=limits
         )
+        write_manifest(self.folder, finished)
 
 
 def _nothing_to_ask(failed: Mapping[str, CallError]) -> NothingRanError:

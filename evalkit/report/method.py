@@ -31,6 +31,7 @@ def method_section(run: RunData, summaries: Sequence[ModelSummary], labels: Labe
         "Pass rate": _pass_rate(manifest),
         "Latency": _latency(summaries),
         "Client": _client(manifest),
+        "Throttled": _throttled(manifest),
         "Prompt cache": _prompt_cache(summaries, labels),
         "Parameters not sent": _dropped(summaries, labels),
         "Host": _facts(manifest.host),
@@ -90,6 +91,15 @@ def _client(manifest: Manifest) -> str:
     return (
         f"**{held_up}: single latencies may be too long by that much.** "
         "Lower the concurrency or free the CPU, then measure again."
+    )
+
+
+def _throttled(manifest: Manifest) -> str:
+    """Say which servers asked for fewer calls; growth is the normal case and not worth a line."""
+    return "; ".join(
+        f"{plain(model)} {fmt.counted(len(cuts), 'time')}, down to {fmt.counted(min(cuts), 'call')} in flight"
+        for model, changes in manifest.limit_history.items()
+        if (cuts := [limit for _, limit, reason in changes if reason.startswith("HTTP")])
     )
 
 

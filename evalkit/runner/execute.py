@@ -14,10 +14,14 @@ from evalkit.providers.base import Provider
 from evalkit.runner.job import Job
 from evalkit.runner.journal import RECORDS, Journal, read_records, replace_scores
 from evalkit.runner.lag import LagMeter
+from evalkit.runner.limits import LimitChange, Limiter
 from evalkit.runner.pool import Pool
 from evalkit.runner.retry import RetryPolicy
 from evalkit.runner.scoring import Judge
 from evalkit.types import Call, CallScore, Model, Record
+
+# Where nobody has said how many calls a model can take, as many are in flight at first; answers let it grow.
+_FIRST_IN_FLIGHT = 8
 
 
 class Observer(Protocol):
@@ -70,12 +74,20 @@ async def _start(provider: Provider) -> CallError | None:
     return None
 
 
-async def execute(run: Execution) -> float:
-    """Make every call that is not yet answered in the folder's journal.
+@dataclass(frozen=True, slots=True)
+class Conditions:
+    """What a run met with.
 
-    Returns:
-        The longest time the event loop was held up, milliseconds: how much the harness itself may have added to a
-        latency.
+    `loop_lag_ms` is the longest time the event loop was held up, milliseconds: how much the harness itself may have
+    added to a latency. `limits` holds, per model, how its limit on calls in flight changed.
+    """
+
+    loop_lag_ms: float
+    limits: Mapping[str, Sequence[LimitChange]]
+
+
+async def execute(run: Execution) -> Conditions:
+    """Make every call that is not yet answered in the folder's journal.
 
     Raises:
         JournalError: a row could not be written. What was written stays.
@@ -88,14 +100,16 @@ async def execute(run: Execution) -> float:
     meter = asyncio.create_task(lag.run())
     try:
         with Journal(run.folder) as journal:
+            pools = _pools(run, waiting, _recorder(run, journal))
             async with asyncio.TaskGroup() as group:
-                for turn in _turns(_pools(run, waiting, _recorder(run, journal))):
+                for turn in _turns(pools):
                     group.create_task(_one_by_one(turn))
     except* OSError as errors:
         raise _journal_error(run.folder, errors) from None
     finally:
         meter.cancel()
-    return lag.longest_ms
+    changed = {pool.model.name: tuple(pool.limiter.history) for pool in pools if pool.limiter.history}
+    return Conditions(round(lag.longest_ms, 1), changed)
 
 
 def _journal_error(folder: Path, errors: BaseExceptionGroup[OSError]) -> JournalError:
@@ -135,10 +149,12 @@ def _pools(run: Execution, calls: Iterable[Call], record: Callable[[Record], Non
         per_model[call.model].append(call)
     request = run.job.requests()
     by_name: dict[str, Model] = {model.name: model for model in run.job.models}
+    limiters = _limiters([by_name[name] for name in per_model], run)
     return [
         Pool(
             model=by_name[name],
             provider=run.providers[name],
+            limiter=limiters[name],
             calls=own,
             request=request,
             record=record,
@@ -149,6 +165,26 @@ def _pools(run: Execution, calls: Iterable[Call], record: Callable[[Record], Non
         )
         for name, own in per_model.items()
     ]
+
+
+def _limiters(models: Sequence[Model], run: Execution) -> dict[str, Limiter]:
+    """Make a limiter for each model, or one for those that share an account: then the strictest figures count."""
+    groups: dict[tuple[str, str], list[Model]] = defaultdict(list)
+    for model in models:
+        groups[("account", model.limits_key) if model.limits_key else ("model", model.name)].append(model)
+    limiters: dict[str, Limiter] = {}
+    for group in groups.values():
+        most = min(run.providers[model.name].concurrency for model in group)
+        chosen = any(model.concurrency for model in group)
+        limiter = Limiter(
+            start=most if chosen else min(_FIRST_IN_FLIGHT, most),
+            ceiling=most,
+            rpm=min((model.rpm for model in group if model.rpm), default=None),
+            tpm=min((model.tpm for model in group if model.tpm), default=None),
+            stop=run.stop,
+        )
+        limiters |= {model.name: limiter for model in group}
+    return limiters
 
 
 def _turns(pools: Sequence[Pool]) -> list[list[Pool]]:

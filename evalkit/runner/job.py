@@ -9,11 +9,9 @@ from evalkit.models.params import effective_params
 from evalkit.models.prices import cost_usd
 from evalkit.runner.manifest import Manifest, ManifestModel, ManifestPrompt, ManifestSuite, Selection
 from evalkit.runner.plan import model_fingerprint, planned_calls, select_cases
+from evalkit.runner.retry import input_tokens
 from evalkit.suite.render import Renderer
-from evalkit.types import Call, Case, Message, Model, Prompt, Request, Suite, Usage
-
-# Tokens are counted by the provider, afterwards. Before, four characters a token is the usual rule of thumb.
-CHARS_PER_TOKEN = 4
+from evalkit.types import Call, Case, Model, Prompt, Request, Suite, Usage
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,15 +110,11 @@ def estimate(job: Job, calls: Sequence[Call]) -> list[Estimate]:
 
 
 def _estimate(model: Model, requests: Sequence[Request]) -> Estimate:
-    tokens = sum(-(-_characters(request.messages) // CHARS_PER_TOKEN) for request in requests)
+    tokens = sum(input_tokens(request) for request in requests)
     limit = model.params.get("max_tokens")
     output = None if limit is None else limit * len(requests)
     cost = cost_usd(Usage(input=tokens, output=output), model.price)
     return Estimate(model.name, len(requests), tokens, output, cost)
-
-
-def _characters(messages: Sequence[Message]) -> int:
-    return sum(len(message.content) for message in messages)
 
 
 def plan(job: Job, manifest: Manifest) -> list[Call]:

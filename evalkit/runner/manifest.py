@@ -72,7 +72,10 @@ class Selection:
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """What a run asked, of whom, with which versions, on which machine. Times are UTC, ISO 8601."""
+    """What a run asked, of whom, with which versions, on which machine. Times are UTC, ISO 8601.
+
+    `limit_history` tells per model how its limit on calls in flight changed: seconds into the run, new limit, reason.
+    """
 
     run_id: str
     created_at: str
@@ -90,6 +93,7 @@ class Manifest:
     resumed_at: tuple[str, ...] = ()
     finished_at: str | None = None
     loop_lag_ms: float | None = None
+    limit_history: Mapping[str, tuple[tuple[float, int, str], ...]] = field(default_factory=dict)
 
 
 def write_manifest(folder: Path, manifest: Manifest) -> None:
@@ -140,6 +144,10 @@ def _manifest(data: Mapping[str, Any]) -> Manifest:
                 }
             ),
             "resumed_at": tuple(data.get("resumed_at", ())),
+            "limit_history": {
+                model: tuple((float(at_s), int(limit), str(reason)) for at_s, limit, reason in changes)
+                for model, changes in data.get("limit_history", {}).items()
+            },
         }
     )
 

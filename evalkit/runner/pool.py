@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from evalkit.errors import CallError, ErrorKind
 from evalkit.models.prices import cost_usd
 from evalkit.providers.base import Provider
+from evalkit.runner.limits import Limiter
 from evalkit.runner.retry import Outcome, RetryPolicy, ask
 from evalkit.types import Call, Model, Record, RecordError, Request
 
@@ -23,7 +24,7 @@ _SERVER_SIDE = frozenset(
 
 @dataclass(slots=True)
 class Pool:
-    """Asks one model all its calls, `provider.concurrency` at a time.
+    """Asks one model all its calls, as many at a time as its limiter admits.
 
     A model that cannot answer is given up: at the first failure that every further call would share, if nothing was
     answered before, else after GIVE_UP_AFTER failed calls in a row. Its remaining calls are recorded as `unavailable`,
@@ -32,6 +33,7 @@ class Pool:
 
     model: Model
     provider: Provider
+    limiter: Limiter
     calls: Sequence[Call]
     request: Callable[[Call], Request]
     record: Callable[[Record], None]
@@ -46,7 +48,7 @@ class Pool:
         """Ask every call, or as many as there are until `stop` is set; calls in flight are finished."""
         queue = iter(self.calls)
         async with asyncio.TaskGroup() as group:
-            for _ in range(min(self.provider.concurrency, len(self.calls))):
+            for _ in range(min(self.limiter.ceiling, len(self.calls))):
                 group.create_task(self._work(queue))
 
     async def _work(self, queue: Iterator[Call]) -> None:
@@ -61,7 +63,7 @@ class Pool:
             await asyncio.sleep(0)  # very many calls may follow
             return
         started_at = dt.datetime.now(dt.UTC).isoformat(timespec="milliseconds")
-        outcome = await ask(self.provider, self.request(call), self.policy, self.stop)
+        outcome = await ask(self.provider, self.request(call), self.limiter, self.policy, self.stop)
         if outcome is not None:
             self._watch(outcome.error)
             self.record(self._record(call, outcome, started_at))
@@ -84,7 +86,7 @@ class Pool:
     def _record(self, call: Call, outcome: Outcome, started_at: str) -> Record:
         common = {
             **dataclasses.asdict(call),
-            "queue_ms": outcome.completion.queue_ms if outcome.completion else 0.0,
+            "queue_ms": outcome.queue_ms + (outcome.completion.queue_ms if outcome.completion else 0.0),
             "retry_ms": outcome.retry_ms,
             "attempts": outcome.attempts,
             "started_at": started_at,

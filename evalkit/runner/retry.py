@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import random
-import time
 from dataclasses import dataclass
 
 from evalkit.errors import CallError, ErrorKind
 from evalkit.providers.base import Provider
+from evalkit.runner.limits import Limiter, stopped_within
 from evalkit.types import Completion, Request
+
+# A server that answers with one of these has too much to do; 503 and 529 are "overloaded" at several vendors.
+THROTTLED = frozenset({429, 503, 529})
+CHARS_PER_TOKEN = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,42 +42,74 @@ class RetryPolicy:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How a call ended: with a completion or with the last attempt's error. `retry_ms` is what came before that one."""
+    """How a call ended: with a completion or with the last attempt's error.
+
+    `queue_ms` is what came before the first attempt was sent, `retry_ms` what came between the first and the last.
+    """
 
     completion: Completion | None
     error: CallError | None
     attempts: int
+    queue_ms: float
     retry_ms: float
 
 
-async def ask(provider: Provider, request: Request, policy: RetryPolicy, stop: asyncio.Event) -> Outcome | None:
+async def ask(
+    provider: Provider, request: Request, limiter: Limiter, policy: RetryPolicy, stop: asyncio.Event
+) -> Outcome | None:
     """Ask until there is an answer, a failure that would repeat itself, or a ceiling.
 
     Returns:
-        The outcome; None when `stop` was set while waiting for another try: the call was not finished.
+        The outcome; None when `stop` was set before there was one: the call was not finished.
     """
-    first = time.perf_counter()
+    clock = asyncio.get_running_loop().time
+    tokens = estimated_tokens(request)
+    taken = clock()
+    first: float | None = None
     attempt = 0
-    while True:
+    while (admitted := await limiter.acquire(tokens)) is not None:
         attempt += 1
-        retry_ms = (time.perf_counter() - first) * 1000 if attempt > 1 else 0.0
-        try:
-            return Outcome(await provider.complete(request), None, attempt, retry_ms)
-        except CallError as failure:
-            error = failure
-        except Exception as failure:  # noqa: BLE001 - a fault in one adapter must not take the other models down
-            error = CallError(ErrorKind.INTERNAL, f"{type(failure).__name__}: {failure}")
+        first = admitted if first is None else first
+        completion, error = await _attempt(provider, request, limiter, tokens, admitted)
+        queue_ms, retry_ms = (first - taken) * 1000, (admitted - first) * 1000
+        if error is None:
+            return Outcome(completion, None, attempt, queue_ms, retry_ms)
         wait_s = policy.wait_s(attempt, error.retry_after_s)
-        too_late = time.perf_counter() - first + wait_s > policy.total_s
+        too_late = clock() - first + wait_s > policy.total_s
         if not error.kind.retryable or attempt >= policy.tries or too_late:
-            return Outcome(None, error, attempt, retry_ms)
-        if await _stopped(stop, wait_s):
+            return Outcome(None, error, attempt, queue_ms, retry_ms)
+        if await stopped_within(stop, wait_s):
             return None
+    return None
 
 
-async def _stopped(stop: asyncio.Event, wait_s: float) -> bool:
+async def _attempt(
+    provider: Provider, request: Request, limiter: Limiter, tokens: int, admitted: float
+) -> tuple[Completion | None, CallError | None]:
+    """Make one attempt, and tell the limiter what came of it."""
+    completion: Completion | None = None
+    error: CallError | None = None
     try:
-        async with asyncio.timeout(wait_s):
-            return await stop.wait()
-    except TimeoutError:
-        return False
+        completion = await provider.complete(request)
+    except CallError as failure:
+        error = failure
+    except Exception as failure:  # noqa: BLE001 - a fault in one adapter must not take the other models down
+        error = CallError(ErrorKind.INTERNAL, f"{type(failure).__name__}: {failure}")
+    finally:
+        if error is not None and error.status in THROTTLED:
+            limiter.throttled(admitted, f"HTTP {error.status}", error.retry_after_s or 0.0)
+        if completion is not None and completion.usage.input is not None:
+            limiter.used(tokens, completion.usage.input + (completion.usage.output or 0))
+        limiter.release(answered=completion is not None)
+    return completion, error
+
+
+def estimated_tokens(request: Request) -> int:
+    """Guess a request's tokens before anyone has counted them: its messages', and the most it may answer."""
+    return input_tokens(request) + int(request.params.get("max_tokens") or 0)
+
+
+def input_tokens(request: Request) -> int:
+    """Guess the tokens of a request's messages by the usual rule of thumb, four characters each."""
+    characters = sum(len(message.content) for message in request.messages)
+    return -(-characters // CHARS_PER_TOKEN)

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
+import virtual_time
 from scripted import ScriptedProvider
 
 from evalkit.errors import CallError, ErrorKind
-from evalkit.runner.execute import Execution, JournalError, execute, start
+from evalkit.runner.execute import Conditions, Execution, JournalError, execute, start
 from evalkit.runner.job import Job, describe, make_job, plan
 from evalkit.runner.journal import read_records, read_scores
 from evalkit.suite import load_suite
@@ -101,6 +103,48 @@ def test_a_model_that_could_not_be_started_is_told_of_once(tmp_path: Path) -> No
     watcher = run(tmp_path, {"m": ScriptedProvider(echo), "n": ScriptedProvider(echo)}, {"n": down})
     assert watcher.lost == ["n: down"]
     assert sum(record.error is not None for record in read_records(tmp_path)) == 2
+
+
+def test_models_of_one_account_share_its_requests_per_minute(tmp_path: Path) -> None:
+    sent: list[float] = []
+
+    async def answer(request: Request) -> Completion:
+        sent.append(asyncio.get_running_loop().time())
+        return Completion(request.messages[0].content)
+
+    providers = {name: ScriptedProvider(answer, concurrency=4) for name in "mno"}
+    job = job_of(tmp_path, *providers)
+    limited = [dataclasses.replace(model, rpm=30, limits_key="account") for model in job.models]
+    job = dataclasses.replace(job, models=(*limited[:2], dataclasses.replace(limited[2], limits_key="other")))
+    manifest = describe(job, run_id="r", created_at="", evalkit="0", concurrency=dict.fromkeys(providers, 4))
+    calls = plan(job, manifest)
+
+    async def main() -> None:
+        await execute(Execution(job, calls, providers, tmp_path, Watcher(), asyncio.Event()))
+
+    virtual_time.run(main())
+    # Two models share one request every 2 s, the third has its own: 4 and 2 calls each.
+    assert sorted(round(at - min(sent)) for at in sent) == [0, 0, 2, 2, 4, 6]
+
+
+def test_throttling_is_told_with_the_limits_it_led_to(tmp_path: Path) -> None:
+    refused: list[Request] = []
+
+    async def busy_once(request: Request) -> Completion:
+        if not refused:
+            refused.append(request)
+            raise CallError(ErrorKind.RATE_LIMIT, "slow down", status=429, retry_after_s=1.0)
+        return await echo(request)
+
+    providers = {"m": ScriptedProvider(busy_once, concurrency=4)}
+    job = job_of(tmp_path, "m")
+    manifest = describe(job, run_id="r", created_at="", evalkit="0", concurrency={"m": 4})
+
+    async def main() -> Conditions:
+        return await execute(Execution(job, plan(job, manifest), providers, tmp_path, Watcher(), asyncio.Event()))
+
+    (cut,) = virtual_time.run(main()).limits["m"]
+    assert (cut.limit, cut.reason) == (2, "HTTP 429")
 
 
 def test_a_full_disk_ends_the_run_and_says_how_to_go_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

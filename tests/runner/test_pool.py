@@ -9,6 +9,7 @@ import pytest
 from scripted import ScriptedProvider
 
 from evalkit.errors import CallError, ErrorKind
+from evalkit.runner.limits import Limiter
 from evalkit.runner.pool import GIVE_UP_AFTER, Pool
 from evalkit.runner.retry import RetryPolicy
 from evalkit.types import Call, Completion, Message, Model, Price, Record, Request, Usage
@@ -38,6 +39,7 @@ class Harness:
         self.pool = Pool(
             model=MODEL,
             provider=self.provider,
+            limiter=Limiter(start=concurrency, ceiling=concurrency, stop=self.stop),
             calls=calls(count),
             request=lambda call: Request((Message("user", call.case_id),)),
             record=self.records.append,

@@ -6,10 +6,12 @@ import asyncio
 from collections.abc import Sequence
 
 import pytest
+import virtual_time
 from scripted import ScriptedProvider
 
 from evalkit.errors import CallError, ErrorKind
-from evalkit.runner.retry import Outcome, RetryPolicy, ask
+from evalkit.runner.limits import Limiter
+from evalkit.runner.retry import Outcome, RetryPolicy, ask, estimated_tokens
 from evalkit.types import Completion, Message, Request
 
 REQUEST = Request((Message("user", "hi"),))
@@ -32,7 +34,8 @@ def provider_of(script: Sequence[Completion | Exception]) -> ScriptedProvider:
 def outcome_of(*script: Completion | Exception, policy: RetryPolicy = AT_ONCE) -> tuple[Outcome, int]:
     async def main() -> tuple[Outcome | None, int]:
         provider = provider_of(script)
-        return await ask(provider, REQUEST, policy, asyncio.Event()), len(provider.asked)
+        limiter = Limiter(start=1, ceiling=1)
+        return await ask(provider, REQUEST, limiter, policy, asyncio.Event()), len(provider.asked)
 
     outcome, asked = asyncio.run(main())
     assert outcome is not None
@@ -97,6 +100,43 @@ def test_a_stop_ends_the_wait_and_leaves_the_call_unfinished() -> None:
             stop.set()
             raise CallError(ErrorKind.SERVER, "later")
 
-        return await ask(ScriptedProvider(fail), REQUEST, RetryPolicy(first_wait_s=60.0), stop)
+        limiter = Limiter(start=1, ceiling=1, stop=stop)
+        return await ask(ScriptedProvider(fail), REQUEST, limiter, RetryPolicy(first_wait_s=60.0), stop)
 
     assert asyncio.run(main()) is None
+
+
+def test_a_pause_that_one_call_is_told_to_make_is_made_by_all() -> None:
+    async def main() -> list[float]:
+        clock = asyncio.get_running_loop().time
+        sent: list[float] = []
+        refused = False
+
+        async def answer(_: Request) -> Completion:
+            nonlocal refused
+            sent.append(clock())
+            await asyncio.sleep(1)
+            if not refused:
+                refused = True
+                raise CallError(ErrorKind.RATE_LIMIT, "slow down", status=429, retry_after_s=30.0)
+            return Completion("yes")
+
+        provider = ScriptedProvider(answer)
+        limiter = Limiter(start=1, ceiling=1)
+        outcomes = await asyncio.gather(
+            *(ask(provider, REQUEST, limiter, RetryPolicy(), asyncio.Event()) for _ in range(3))
+        )
+        assert [outcome.completion for outcome in outcomes if outcome] == [Completion("yes")] * 3
+        assert sorted(outcome.attempts for outcome in outcomes if outcome) == [1, 1, 2]
+        waits = [outcome.queue_ms + outcome.retry_ms for outcome in outcomes if outcome]
+        assert min(waits) >= 31_000
+        return [at - sent[0] for at in sent]
+
+    first, *later = virtual_time.run(main())
+    assert first == 0
+    assert min(later) == 31
+
+
+def test_tokens_are_guessed_from_the_messages_and_the_most_that_may_be_answered() -> None:
+    request = Request((Message("system", "x" * 9), Message("user", "y" * 8)), {"max_tokens": 100})
+    assert estimated_tokens(request) == 5 + 100

@@ -1,0 +1,167 @@
+"""How hard one account may be asked: calls in flight, requests and tokens per minute, and pauses.
+
+Models with the same `limits_key` share one `Limiter`, so that together they stay within what their account allows, and
+a pause that one of them is told to make is made by all.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from dataclasses import dataclass
+
+_HISTORY = 200
+_DECREASE = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class LimitChange:
+    """The number of calls in flight was limited anew: when (seconds into the run), to what, and why."""
+
+    at_s: float
+    limit: int
+    reason: str
+
+
+class Limiter:
+    """Admits attempts.
+
+    The limit on calls in flight adapts as TCP does (Jacobson, "Congestion avoidance and control", 1988): it grows by
+    one with every answer until the server first says that it is too much, by one with every round of answers after
+    that, in both cases only while it is the limit that holds calls back; and it is halved, once for all calls that were
+    in flight together, when the server throttles.
+
+    Requests and tokens per minute are paced evenly, so that no minute, wherever it begins, holds more than allowed.
+
+    Args:
+        start: calls in flight at first.
+        ceiling: calls in flight at most.
+        rpm: requests per minute, None for no limit.
+        tpm: tokens per minute, None for no limit.
+        stop: once set, nobody is admitted any more.
+    """
+
+    def __init__(
+        self,
+        *,
+        start: int,
+        ceiling: int,
+        rpm: float | None = None,
+        tpm: float | None = None,
+        stop: asyncio.Event | None = None,
+    ) -> None:
+        self.ceiling = ceiling
+        self.history: list[LimitChange] = []
+        self._limit = float(min(start, ceiling))
+        self._slow_start = True
+        self._in_flight = 0
+        self._waiting: deque[asyncio.Future[None]] = deque()
+        self._per_request_s = 60.0 / rpm if rpm else 0.0
+        self._per_token_s = 60.0 / tpm if tpm else 0.0
+        self._request_at = self._token_at = self._paused_until = 0.0
+        self._reduced_at = 0.0
+        self._began: float | None = None
+        self._stop = stop or asyncio.Event()
+
+    @property
+    def limit(self) -> int:
+        """Calls in flight at most, now."""
+        return int(self._limit)
+
+    async def acquire(self, tokens: int = 0) -> float | None:
+        """Wait for a place in flight, for this request's turn, and for a pause to end.
+
+        Args:
+            tokens: about how many the request will use, for the limit on tokens per minute.
+
+        Returns:
+            When it was admitted, on the loop's clock; `throttled` wants it back. None when `stop` came first.
+        """
+        if self._in_flight >= self.limit or self._waiting:
+            await self._place()
+        else:
+            self._in_flight += 1
+        try:
+            admitted = not self._stop.is_set() and await self._turn(tokens)
+        except BaseException:
+            self._leave()
+            raise
+        if not admitted:
+            self._leave()
+            return None
+        return _now()
+
+    async def _place(self) -> None:
+        """Queue for a place in flight, first come, first served; whoever leaves hands the place over."""
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.append(future)
+        try:
+            await future
+        except asyncio.CancelledError:
+            if future.done() and not future.cancelled():
+                self._leave()
+            else:
+                self._waiting.remove(future)
+            raise
+
+    async def _turn(self, tokens: int) -> bool:
+        now = _now()
+        self._began = self._began or now
+        at = max(now, self._request_at, self._token_at)
+        self._request_at = at + self._per_request_s
+        self._token_at = at + tokens * self._per_token_s
+        while (wait_s := max(at, self._paused_until) - _now()) > 0:
+            if await stopped_within(self._stop, wait_s):
+                return False
+        return True
+
+    def release(self, *, answered: bool) -> None:
+        """Give the place back; an answer lets the limit grow if the limit is what holds calls back."""
+        if answered and self._in_flight >= self.limit and self._limit < self.ceiling:
+            step = 1.0 if self._slow_start else 1.0 / self._limit
+            self._set(min(float(self.ceiling), self._limit + step), "answers")
+        self._leave()
+
+    def _leave(self) -> None:
+        self._in_flight -= 1
+        while self._waiting and self._in_flight < self.limit:
+            future = self._waiting.popleft()
+            if not future.done():
+                self._in_flight += 1
+                future.set_result(None)
+
+    def used(self, estimated: int, actual: int) -> None:
+        """Correct the estimate of a request's tokens by what it really used."""
+        self._token_at += (actual - estimated) * self._per_token_s
+
+    def throttled(self, admitted_at: float, reason: str, pause_s: float = 0.0) -> None:
+        """Halve the limit, unless that was done since the throttled call was admitted; pause for all."""
+        now = _now()
+        self._paused_until = max(self._paused_until, now + pause_s)
+        self._slow_start = False
+        if admitted_at >= self._reduced_at:
+            self._reduced_at = now
+            self._set(max(1.0, self._limit * _DECREASE), reason)
+
+    def pause(self, pause_s: float) -> None:
+        """Admit nobody for a while: the server has said that its window is used up."""
+        self._paused_until = max(self._paused_until, _now() + pause_s)
+
+    def _set(self, limit: float, reason: str) -> None:
+        changed = int(limit) != int(self._limit)
+        self._limit = limit
+        if changed and len(self.history) < _HISTORY:
+            self.history.append(LimitChange(round(_now() - (self._began or _now()), 3), int(limit), reason))
+
+
+async def stopped_within(stop: asyncio.Event, seconds: float) -> bool:
+    """Sleep, unless `stop` is set before; return whether it was."""
+    try:
+        async with asyncio.timeout(seconds):
+            return await stop.wait()
+    except TimeoutError:
+        return False
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()
