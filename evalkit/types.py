@@ -91,7 +91,7 @@ class Model:
     parameters, sent only when set. `api_key_env` names the environment variable that holds the key; the key itself is
     never kept here. `self_hosted` marks a server of the user's own; `concurrency` None leaves it to the provider.
     `rpm` and `tpm` are requests and tokens per minute, None without limit. Models with the same `limits_key` share all
-    three.
+    three. `stream` asks for the answer token by token, `stream_usage` for the token counts of a stream.
     """
 
     name: str
@@ -112,6 +112,8 @@ class Model:
     weights: str | None = None
     context_size: int | None = None
     function: str | None = None
+    stream: bool = False
+    stream_usage: bool = True
     max_tokens_field: str = "max_tokens"
     seed_field: str = "seed"
     data_policy: str | None = None

@@ -34,6 +34,7 @@ class Choice:
     seed: int | None = None
     trials: int | None = None
     concurrency: int | None = None
+    stream: bool = True
     out: Path = Path("results")
     resume: str | None = None
     allow_code: bool = False
@@ -128,9 +129,12 @@ def _models(choice: Choice, suite: Suite, file: Path) -> tuple[Model, ...]:
             "no models to ask", where=Location(suite.path), remedy="list some under `models:`, or name one with -m"
         )
     chosen = choose(names, load_models(file), file)
-    if choice.concurrency is None:
-        return chosen
-    return tuple(dataclasses.replace(model, concurrency=choice.concurrency) for model in chosen)
+    return tuple(
+        dataclasses.replace(
+            model, concurrency=choice.concurrency or model.concurrency, stream=model.stream and choice.stream
+        )
+        for model in chosen
+    )
 
 
 def _prompts(choice: Choice, suite: Suite) -> tuple[Prompt, ...]:

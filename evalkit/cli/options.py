@@ -49,6 +49,9 @@ Resume = Annotated[
         metavar="[RUN]",
     ),
 ]
+NoStream = Annotated[
+    bool, typer.Option("--no-stream", help="Ask for whole answers: no time to first token, a little less work.")
+]
 DryRun = Annotated[
     bool, typer.Option("--dry-run", help="Print calls, estimated tokens and cost per model; ask nobody.")
 ]

@@ -24,6 +24,7 @@ _OF_ONE_PROTOCOL = {
     "base_url": "openai",
     "api_key_env": "openai",
 }
+_STREAMING = frozenset({"openai", "local"})
 
 
 def find_models_file(start: Path) -> Path:
@@ -128,6 +129,8 @@ def _model(name: str, row: Mapping[str, Any], provider: ProviderRow, document: D
         weights=row.get("weights"),
         context_size=row.get("context_size"),
         function=row.get("function"),
+        stream=row.get("stream", provider.protocol in _STREAMING),
+        stream_usage=provider.stream_usage,
         max_tokens_field="max_tokens" if elsewhere else provider.max_tokens_field,
         seed_field=provider.seed_field,
         data_policy=row.get("data_policy"),

@@ -19,6 +19,7 @@ class ProviderRow:
     max_tokens_field: str = "max_tokens"
     seed_field: str = "seed"
     self_hosted: bool = False
+    stream_usage: bool = True
 
 
 def provider_table() -> dict[str, ProviderRow]:

@@ -14,8 +14,9 @@ import os
 import ssl
 import time
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import TypeAlias
 from urllib.parse import urlsplit
 
 import aiohttp
@@ -33,6 +34,10 @@ _KEEPALIVE_S = 3.0
 # Shorter keys are stand-ins such as `EMPTY`; blanking them out could spoil an answer and protects nothing.
 _SHORTEST_SECRET = 12
 _LIKELY_FAULTS = (httpx.HTTPError, httpx.InvalidURL, aiohttp.ClientError, OSError, ValueError)
+
+
+Watch: TypeAlias = Callable[[bytes, float], None]
+"""Is shown a part of a response and when it arrived, milliseconds after the request was sent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,31 +123,35 @@ class HttpClient:
         self._timeout_s = timeout_s
         self._secret = key.encode() if key and len(key) >= _SHORTEST_SECRET else None
 
-    async def post(self, path: str, body: Mapping[str, Json]) -> HttpAnswer:
-        """Send JSON and read the whole response.
+    async def post(self, path: str, body: Mapping[str, Json], watch: Watch | None = None) -> HttpAnswer:
+        """Send JSON and read the whole response; `watch` is shown every part of it as it arrives.
 
         Raises:
             CallError: no response within the deadline (TIMEOUT), none at all (CONNECTION), or one that cannot be read
                 (MALFORMED).
         """
         content = json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogatepass")
-        return await self._send("POST", path, content, self._timeout_s)
+        return await self._send("POST", path, content, self._timeout_s, watch)
 
     async def get(self, path: str, timeout_s: float) -> HttpAnswer:
         """Read a resource; raises as `post` does."""
         return await self._send("GET", path, None, timeout_s)
 
-    async def _send(self, method: str, path: str, content: bytes | None, timeout_s: float) -> HttpAnswer:
+    async def _send(
+        self, method: str, path: str, content: bytes | None, timeout_s: float, watch: Watch | None = None
+    ) -> HttpAnswer:
         taken = time.perf_counter()
         await self._connections.take()
         queue_ms = (time.perf_counter() - taken) * 1000
         try:
-            answer = await self._exchange(method, path, content, timeout_s)
+            answer = await self._exchange(method, path, content, timeout_s, watch)
         finally:
             self._connections.give_back()
         return dataclasses.replace(answer, queue_ms=queue_ms)
 
-    async def _exchange(self, method: str, path: str, content: bytes | None, timeout_s: float) -> HttpAnswer:
+    async def _exchange(
+        self, method: str, path: str, content: bytes | None, timeout_s: float, watch: Watch | None
+    ) -> HttpAnswer:
         headers = {"content-type": "application/json"} if content is not None else {}
         try:
             request = self._client.build_request(method, self.base_url + path, content=content, headers=headers)
@@ -150,7 +159,7 @@ class HttpClient:
                 start = time.perf_counter()
                 response = await self._client.send(request, stream=True)
                 try:
-                    body = await _read(response)
+                    body = await _read(response, start, watch)
                     latency_ms = (time.perf_counter() - start) * 1000
                 finally:
                     await response.aclose()
@@ -173,10 +182,12 @@ class HttpClient:
         await self._client.aclose()
 
 
-async def _read(response: httpx.Response) -> bytes:
+async def _read(response: httpx.Response, start: float, watch: Watch | None) -> bytes:
     chunks: list[bytes] = []
     size = 0
     async for chunk in response.aiter_bytes():
+        if watch is not None:
+            watch(chunk, (time.perf_counter() - start) * 1000)
         size += len(chunk)
         if size > MAX_BODY_BYTES:
             raise CallError(

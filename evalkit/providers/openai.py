@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import re
 from collections.abc import Mapping
@@ -11,6 +12,7 @@ from evalkit.errors import CallError, ConfigError, ErrorKind
 from evalkit.providers.failures import describe, failure
 from evalkit.providers.http import HttpAnswer, HttpClient, Network
 from evalkit.providers.keys import find_key
+from evalkit.providers.sse import FirstToken, assemble
 from evalkit.types import Completion, Json, Model, Request, Usage
 
 CONCURRENCY = 32
@@ -80,10 +82,11 @@ async def ask(client: HttpClient | None, model: Model, request: Request) -> Comp
     """
     if client is None:
         raise CallError(ErrorKind.UNAVAILABLE, "the provider was not started")
-    answer = await client.post("/chat/completions", request_body(model, request))
+    first = FirstToken() if model.stream else None
+    answer = await client.post("/chat/completions", request_body(model, request), first)
     if answer.status != 200:
         raise failure(answer)
-    return parse(answer)
+    return dataclasses.replace(parse(answer), ttft_ms=first.at_ms if first else None)
 
 
 def _served(answer: HttpAnswer) -> set[str]:
@@ -113,16 +116,20 @@ def request_body(model: Model, request: Request) -> dict[str, Json]:
     body |= {fields[name]: params[name] for name in _RENAMED if name in params}
     if (wanted := params.get("response_format")) not in (None, "text"):
         body["response_format"] = {"type": wanted} if isinstance(wanted, str) else wanted
+    if model.stream:
+        body["stream"] = True
+        if model.stream_usage:
+            body["stream_options"] = {"include_usage": True}
     return body | dict(params.get("extra_body") or {})
 
 
 def parse(answer: HttpAnswer) -> Completion:
-    """Read a chat completion.
+    """Read a chat completion, streamed or not.
 
     Raises:
-        CallError: an error inside a 200, or not a chat completion (MALFORMED).
+        CallError: an error inside a 200, a stream that broke off, or not a chat completion (MALFORMED).
     """
-    data = answer.json()
+    data = _whole(answer)
     try:
         if error := _error_within(data):
             raise describe(_status(error), error, answer.headers)
@@ -144,6 +151,20 @@ def parse(answer: HttpAnswer) -> Completion:
         served_model=_string(data.get("model")),
         cost_usd=_cost(usage.get("cost")),
     )
+
+
+def _whole(answer: HttpAnswer) -> Json:
+    """Put a stream together; a server that was asked to stream may also answer in one piece."""
+    if answer.body.lstrip()[:1] in (b"{", b"[") or b"data:" not in answer.body:
+        return answer.json()
+    try:
+        whole = assemble(answer.body)
+    except (ValueError, RecursionError, TypeError, KeyError, AttributeError):
+        return answer.json()  # says what it is instead
+    if whole is None:
+        kind = ErrorKind.MALFORMED
+        raise CallError(kind, "the stream broke off before the answer was complete", status=answer.status)
+    return whole
 
 
 def _error_within(data: Mapping[str, Any]) -> Mapping[str, Any] | None:

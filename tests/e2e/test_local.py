@@ -19,12 +19,13 @@ SUITE = ROOT / "evals" / "order_extraction.yaml"
 RUN = ("run", str(SUITE), "-p", "order-extraction-few-shot")
 
 
-def servers() -> set[int]:
-    """Find the llama.cpp servers that run."""
+def servers(mark: str) -> set[int]:
+    """Find the llama.cpp servers that a command started with TEST_MARK=mark has left running."""
     found = set()
     for folder in Path("/proc").glob("[0-9]*"):
         try:
-            if b"evalkit.providers.llama_server" in (folder / "cmdline").read_bytes():
+            ours = f"TEST_MARK={mark}".encode() in (folder / "environ").read_bytes()
+            if ours and b"evalkit.providers.llama_server" in (folder / "cmdline").read_bytes():
                 found.add(int(folder.name))
         except OSError:
             continue
@@ -32,8 +33,8 @@ def servers() -> set[int]:
 
 
 def test_the_example_runs_on_the_real_model(workspace: Workspace, weights: Path) -> None:
-    before = servers()
-    done = workspace.run(*RUN, "--filter", "plain", "--limit", "6")
+    mark = str(workspace.path)
+    done = workspace.run(*RUN, "--filter", "plain", "--limit", "6", TEST_MARK=mark)
     assert done.code == 0, done.err
     folder = workspace.folder("order-extraction")
     table = {row["model"]: row for row in rows(folder, "models.csv")}
@@ -49,22 +50,22 @@ def test_the_example_runs_on_the_real_model(workspace: Workspace, weights: Path)
         assert record["served_model"] == "smollm2-135m"
         if record["finish_reason"] == "stop":
             schema.validate(json.loads(record["output"]))
-    assert servers() <= before
+    assert not servers(mark)
     assert str(Path.home()) not in (folder / "manifest.json").read_text()
 
 
 @pytest.mark.skipif(not Path("/proc/self").exists(), reason="looks for processes in /proc")
 def test_a_killed_run_takes_its_server_with_it_and_resumes(workspace: Workspace, weights: Path) -> None:
-    before = servers()
+    mark = str(workspace.path)
     arguments = (*RUN, "-m", "smollm2-free", "-f", "plain", "-n", "4")
-    process = workspace.start(*arguments)
+    process = workspace.start(*arguments, TEST_MARK=mark)
     records = workspace.path / "results" / "order-extraction" / "latest" / "records.jsonl"
     wait_until(lambda: process.poll() is not None or (records.exists() and records.stat().st_size > 0))
     assert process.poll() is None, process.communicate()
-    mine = servers() - before
+    assert servers(mark)
     process.send_signal(signal.SIGKILL)
     process.communicate()
-    wait_until(lambda: not mine & servers())
+    wait_until(lambda: not servers(mark))
     done = workspace.run(*arguments, "--resume")
     assert done.code == 0, done.err
     assert "4/4" in done.err

@@ -23,7 +23,8 @@ CASES_COLUMNS = (
     "case_id,tags,model,prompt,trial,passed,score,scorer,reason,expected,output,error,latency_ms,ttft_ms,queue_ms,retry_ms,"
     "attempts,input_tokens,output_tokens,cost_usd,call_id"
 )
-TIMES = ("latency_ms", "queue_ms", "retry_ms", "attempts")
+TIMES = ("latency_ms", "ttft_ms", "queue_ms", "retry_ms", "attempts")
+TIME_FIGURES = tuple(name for name in MODELS_COLUMNS.split(",") if name.endswith(("_ms", "_per_s")))
 
 
 def suite(count: int, models: list[str], **extra: Any) -> dict[str, Any]:
@@ -214,6 +215,38 @@ def test_selection_trials_and_prompts(workspace: Workspace, chat_server: ChatSer
     assert list((workspace.path / "elsewhere" / "suite").glob("*/report.md"))
 
 
+@pytest.mark.parametrize("streaming", [True, False])
+def test_the_first_token_is_timed_when_answers_are_streamed(
+    workspace: Workspace, chat_server: ChatServer, streaming: bool
+) -> None:
+    workspace.write("suite.yaml", suite(6, ["a"]))
+    workspace.write("models.yaml", models(chat_server, "a"))
+    assert workspace.run("run", "suite.yaml", *([] if streaming else ["--no-stream"])).code == 0
+    assert all(body.get("stream", False) is streaming for body in chat_server.requests)
+    (summary,) = rows(workspace.folder(), "models.csv")
+    assert (summary["passed"], summary["output_tokens"]) == ("4", "30")
+    assert (summary["ttft_p50_ms"] != "") is streaming
+    for record in journal(workspace.folder(), "records.jsonl"):
+        assert (record["ttft_ms"] is not None) is streaming
+        assert record["finish_reason"] == "stop"
+        assert not streaming or 0 < record["ttft_ms"] <= record["latency_ms"]
+
+
+def test_a_stream_that_breaks_off_is_asked_again(workspace: Workspace, chat_server: ChatServer) -> None:
+    def answer(body: dict[str, Any]) -> Reply:
+        if chat_server.calls == 1:
+            chunk = {"choices": [{"index": 0, "delta": {"content": "n"}, "finish_reason": None}]}
+            return Reply(f"data: {json.dumps(chunk)}\n\n".encode(), headers={"content-type": "text/event-stream"})
+        return Reply(completion(last_user(body)))
+
+    chat_server.answer = answer
+    workspace.write("suite.yaml", suite(1, ["a"]))
+    workspace.write("models.yaml", models(chat_server, "a"))
+    assert workspace.run("run", "suite.yaml").code == 0
+    (record,) = journal(workspace.folder(), "records.jsonl")
+    assert (record["output"], record["attempts"]) == ("n0", 2)
+
+
 def test_a_dry_run_asks_nobody(workspace: Workspace, chat_server: ChatServer) -> None:
     workspace.write("suite.yaml", suite(10, ["a"], params={"max_tokens": 100}))
     workspace.write("models.yaml", models(chat_server, "a"))
@@ -250,8 +283,7 @@ def test_a_killed_run_resumes_to_the_report_of_an_uninterrupted_one(
     resumed = workspace.folder()
     assert resumed != whole
     assert chat_server.calls <= 60 + 2 * 4
-    times = ("latency_p50_ms", "latency_p90_ms", "latency_p95_ms", "latency_p99_ms", "output_tokens_per_s")
-    assert without(rows(resumed, "models.csv"), *times) == without(rows(whole, "models.csv"), *times)
+    assert without(rows(resumed, "models.csv"), *TIME_FIGURES) == without(rows(whole, "models.csv"), *TIME_FIGURES)
     assert without(rows(resumed, "cases.csv"), *TIMES) == without(rows(whole, "cases.csv"), *TIMES)
 
 

@@ -394,3 +394,13 @@ def test_ollamas_latest_can_be_left_out(chat_server: ChatServer, name):
 def test_another_tag_is_another_model(chat_server: ChatServer):
     chat_server.models = listing("llama3.2:latest")
     assert unreachable(chat_server.url, model="llama3.2:1b").kind is ErrorKind.NOT_FOUND
+
+
+def test_a_stream_is_asked_for_with_its_token_counts_unless_they_come_unasked():
+    def body(**changes):
+        return request_body(Model("m", "openai", "openai", model="x", **changes), Request(()))
+
+    assert "stream" not in body()
+    assert body(stream=True)["stream"] is True
+    assert body(stream=True)["stream_options"] == {"include_usage": True}
+    assert "stream_options" not in body(stream=True, stream_usage=False)

@@ -34,9 +34,28 @@ def completion(text: str, **extra: Any) -> dict[str, Any]:
     }
 
 
+def streamed(reply: Reply, *, usage: bool) -> Reply:
+    """Turn a chat completion into the stream that OpenAI sends for it."""
+    whole = reply.body
+    (choice,) = whole["choices"]
+    base = {"id": whole["id"], "object": "chat.completion.chunk", "created": 1, "model": whole["model"]}
+    text = choice["message"]["content"] or ""
+    pieces = [text[at : at + 4] for at in range(0, len(text), 4)]
+    deltas: list[dict[str, Any]] = [{"role": "assistant", "content": None}, *({"content": piece} for piece in pieces)]
+    chunks = [base | {"choices": [{"index": 0, "delta": delta, "finish_reason": None}]} for delta in deltas]
+    chunks.append(base | {"choices": [{"index": 0, "delta": {}, "finish_reason": choice["finish_reason"]}]})
+    if usage:
+        chunks.append(base | {"choices": [], "usage": whole["usage"]})
+    body = "".join(f"data: {json.dumps(chunk)}\n\n" for chunk in chunks) + "data: [DONE]\n\n"
+    return Reply(body.encode(), headers={**reply.headers, "content-type": "text/event-stream"})
+
+
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 512
+
+    def handle_error(self, *_: object) -> None:
+        """Say nothing: a client that is killed by a test hangs up in the middle."""
 
 
 class ChatServer:
@@ -83,7 +102,15 @@ class ChatServer:
                 with owner._lock:
                     owner.requests.append(body)
                     owner.headers.append({name.lower(): value for name, value in self.headers.items()})
-                self._send(owner.answer(body))
+                reply = owner.answer(body)
+                if (
+                    body.get("stream")
+                    and reply.status == 200
+                    and isinstance(reply.body, dict)
+                    and "choices" in reply.body
+                ):
+                    reply = streamed(reply, usage=bool(body.get("stream_options", {}).get("include_usage")))
+                self._send(reply)
 
             def _send(self, reply: Reply) -> None:
                 content = reply.body if isinstance(reply.body, bytes) else json.dumps(reply.body).encode()

@@ -1,0 +1,95 @@
+"""Streams: every way of writing events, what a first token is, and what a broken stream is."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from evalkit.providers.sse import FirstToken, assemble, events
+
+
+def chunk(delta: dict[str, Any], finish: str | None = None, **more: Any) -> bytes:
+    body = {"model": "m", "choices": [{"index": 0, "delta": delta, "finish_reason": finish}], **more}
+    return b"data: " + json.dumps(body, ensure_ascii=False).encode() + b"\n\n"
+
+
+def message(*parts: bytes) -> dict[str, Any]:
+    whole = assemble(b"".join(parts))
+    assert whole is not None
+    return whole["choices"][0]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'data: {"a": 1}\n\ndata: {"a": 2}\n\ndata: [DONE]\n\n',
+        b'data: {"a": 1}\r\n\r\ndata: {"a": 2}\r\n\r\ndata: [DONE]\r\n\r\n',
+        b'data:{"a": 1}\n\ndata:{"a": 2}\n\ndata:[DONE]',
+        b': keep-alive\n\ndata: {"a":\ndata: 1}\n\n\n\nevent: x\nid: 7\ndata: {"a": 2}',
+        b'data: {"a": 1}\n\ndata: {"a": 2}\n\ndata: [DONE]\n\ndata: {"a": 3}\n\n',
+    ],
+    ids=["lf", "crlf", "no-space", "comments-and-many-lines", "after-done"],
+)
+def test_events_are_read_however_they_are_written(body: bytes) -> None:
+    assert list(events(body)) == [{"a": 1}, {"a": 2}]
+
+
+@given(st.lists(st.text(max_size=20), max_size=8))
+def test_text_comes_back_whole(texts: list[str]) -> None:
+    parts = [chunk({"content": text}) for text in texts]
+    found = message(chunk({"role": "assistant", "content": None}), *parts, chunk({}, "stop"))
+    assert (found["message"].get("content") or "") == "".join(texts)
+    assert found["finish_reason"] == "stop"
+
+
+def test_usage_is_in_the_last_chunk_or_where_groq_puts_it() -> None:
+    last = b'data: {"choices": [], "usage": {"prompt_tokens": 7}}\n\n'
+    whole = assemble(chunk({"content": "x"}, usage=None) + chunk({}, "stop") + last)
+    assert whole is not None
+    assert whole["usage"] == {"prompt_tokens": 7}
+    whole = assemble(chunk({"content": "x"}) + chunk({}, "stop", x_groq={"usage": {"prompt_tokens": 8}}))
+    assert whole is not None
+    assert whole["usage"] == {"prompt_tokens": 8}
+
+
+def test_tool_calls_are_put_together_by_their_index() -> None:
+    first = {"index": 0, "id": "a", "type": "function", "function": {"name": "f", "arguments": ""}}
+    second = {"index": 1, "id": "b", "type": "function", "function": {"name": "g", "arguments": "{}"}}
+    rest = {"index": 0, "function": {"arguments": '{"x": 1}'}}
+    found = message(*(chunk({"tool_calls": [part]}) for part in (first, second, rest)), chunk({}, "tool_calls"))
+    assert found["message"]["tool_calls"] == [
+        {"id": "a", "type": "function", "function": {"name": "f", "arguments": '{"x": 1}'}},
+        {"id": "b", "type": "function", "function": {"name": "g", "arguments": "{}"}},
+    ]
+
+
+def test_an_error_in_the_stream_is_the_answer() -> None:
+    whole = assemble(chunk({"content": "x"}) + b'data: {"error": {"message": "overloaded", "code": 503}}\n\n')
+    assert whole == {"error": {"message": "overloaded", "code": 503}}
+
+
+def test_a_stream_that_breaks_off_is_not_an_answer() -> None:
+    assert assemble(chunk({"content": "half an ans"})) is None
+    assert assemble(chunk({"content": "whole"}) + b"data: [DONE]\n\n") is not None
+
+
+@pytest.mark.parametrize("key", ["content", "reasoning", "reasoning_content"])
+def test_the_first_token_is_the_first_text_wherever_the_network_cuts(key: str) -> None:
+    stream = b": ping\n\n" + chunk({"role": "assistant", "content": None}) + chunk({"content": ""}) + chunk({key: "Hi"})
+    for cut in range(1, len(stream)):
+        first = FirstToken()
+        first(stream[:cut], 10.0)
+        assert first.at_ms == (10.0 if cut >= len(stream) - 1 else None)
+        first(stream[cut:] + chunk({"content": "more"}), 20.0)
+        assert first.at_ms == (10.0 if cut >= len(stream) - 1 else 20.0)
+
+
+def test_what_is_no_stream_has_no_first_token() -> None:
+    first = FirstToken()
+    first(b'{"choices": [{"message": {"content": "all at once"}}]}\n', 5.0)
+    first(b"data: not json\n\n", 6.0)
+    assert first.at_ms is None
