@@ -121,17 +121,25 @@ class CallError(EvalkitError):
         message: the server's own words, shortened, without secrets.
         status: HTTP status, where there was one.
         retry_after_s: how long the server asked us to wait, seconds.
+        param: the parameter of the request that the server complains of, if it says.
     """
 
     exit_code = ExitCode.INCOMPLETE
 
     def __init__(
-        self, kind: ErrorKind, message: str, *, status: int | None = None, retry_after_s: float | None = None
+        self,
+        kind: ErrorKind,
+        message: str,
+        *,
+        status: int | None = None,
+        retry_after_s: float | None = None,
+        param: str | None = None,
     ) -> None:
         super().__init__(message)
         self.kind = kind
         self.status = status
         self.retry_after_s = retry_after_s
+        self.param = param
 
 
 def one_or_many(errors: Sequence[ConfigError]) -> ConfigError:

@@ -58,7 +58,14 @@ def describe(status: int, error: Mapping[str, Json], headers: Mapping[str, str])
         headers: of the response.
     """
     message = str(error.get("message") or error.get("detail") or f"HTTP {status}")
-    return CallError(_kind(status, error), message[:_MAX_MESSAGE], status=status, retry_after_s=retry_after(headers))
+    param = error.get("param")
+    return CallError(
+        _kind(status, error),
+        message[:_MAX_MESSAGE],
+        status=status,
+        retry_after_s=retry_after(headers),
+        param=param if isinstance(param, str) else None,
+    )
 
 
 def _kind(status: int, error: Mapping[str, Json]) -> ErrorKind:

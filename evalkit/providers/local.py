@@ -10,7 +10,7 @@ from pathlib import Path
 from evalkit.errors import ConfigError
 from evalkit.providers.http import HttpClient, Network
 from evalkit.providers.llama_server import LlamaServer
-from evalkit.providers.openai import ask
+from evalkit.providers.openai import Chat
 from evalkit.providers.weights import locate
 from evalkit.types import Completion, Model, Request
 
@@ -62,6 +62,7 @@ class LocalProvider:
         self._network = network
         self._machine = machine
         self._client: HttpClient | None = None
+        self._chat = Chat(self._model)
         self._base_dir = Path(model.where.path).parent if model.where else Path()
         self.concurrency = model.concurrency or 1
 
@@ -99,7 +100,7 @@ class LocalProvider:
 
     async def complete(self, request: Request) -> Completion:
         """Ask once."""
-        return await ask(self._client, self._model, request)
+        return await self._chat.ask(self._client, request)
 
     async def close(self) -> None:
         """Close the connections; the machine stops the server."""

@@ -18,6 +18,20 @@ from evalkit.types import Completion, Json, Model, Request, Usage
 CONCURRENCY = 32
 _REACH_TIMEOUT_S = 10.0
 _RENAMED = ("max_tokens", "seed")
+NEW_NAME = "max_completion_tokens"
+# What an answer can do without. Not `response_format`: a candidate that cannot be held to a schema is another one.
+_DISPENSABLE = (
+    "temperature",
+    "top_p",
+    "seed",
+    "random_seed",
+    "frequency_penalty",
+    "presence_penalty",
+    "max_tokens",
+    "stream_options",
+)
+# Left out without consequences for the answer.
+UNTOLD = frozenset({"stream_options"})
 _NOT_SENT_AS_SUCH = frozenset({"response_format", "extra_body", *_RENAMED})
 
 
@@ -30,6 +44,7 @@ class OpenAIProvider:
         self._model = model
         self._network = network
         self._client: HttpClient | None = None
+        self._chat = Chat(model)
         self.concurrency = model.concurrency or CONCURRENCY
 
     def check(self) -> list[ConfigError]:
@@ -65,8 +80,8 @@ class OpenAIProvider:
             )
 
     async def complete(self, request: Request) -> Completion:
-        """Ask once, without streaming."""
-        return await ask(self._client, self._model, request)
+        """Ask once."""
+        return await self._chat.ask(self._client, request)
 
     async def close(self) -> None:
         """Close the connections."""
@@ -74,19 +89,60 @@ class OpenAIProvider:
             await self._client.close()
 
 
-async def ask(client: HttpClient | None, model: Model, request: Request) -> Completion:
-    """Make one chat completion.
+class Chat:
+    """Chat completions with one model, less what its server refuses to take.
 
-    Raises:
-        CallError: there is no answer.
+    Reasoning models refuse a temperature, some hosts a seed, newer models the old name of the token limit. A 400 that
+    names such a parameter is answered by asking again without it, and every record says what was left out.
     """
-    if client is None:
-        raise CallError(ErrorKind.UNAVAILABLE, "the provider was not started")
-    first = FirstToken() if model.stream else None
-    answer = await client.post("/chat/completions", request_body(model, request), first)
-    if answer.status != 200:
-        raise failure(answer)
-    return dataclasses.replace(parse(answer), ttft_ms=first.at_ms if first else None)
+
+    def __init__(self, model: Model) -> None:
+        self._model = model
+        self._refused: frozenset[str] = frozenset()
+
+    async def ask(self, client: HttpClient | None, request: Request) -> Completion:
+        """Make one chat completion.
+
+        Raises:
+            CallError: there is no answer.
+        """
+        if client is None:
+            raise CallError(ErrorKind.UNAVAILABLE, "the provider was not started")
+        while True:
+            body = request_body(self._model, request)
+            sent = {name: value for name, value in body.items() if name not in self._refused}
+            first = FirstToken() if self._model.stream else None
+            answer = await client.post("/chat/completions", sent, first)
+            if answer.status == 200:
+                left_out = tuple(sorted((body.keys() & self._refused) - UNTOLD))
+                ttft_ms = first.at_ms if first else None
+                return dataclasses.replace(parse(answer), ttft_ms=ttft_ms, dropped_params=left_out)
+            error = failure(answer)
+            refused = refused_param(error, sent)
+            if refused is None:
+                raise error
+            self._without(refused, error.message)
+
+    def _without(self, param: str, message: str) -> None:
+        if param == "max_tokens" and NEW_NAME in message:
+            self._model = dataclasses.replace(self._model, max_tokens_field=NEW_NAME)
+        else:
+            self._refused |= {param}
+
+
+def refused_param(error: CallError, sent: Mapping[str, Json]) -> str | None:
+    """Find the dispensable parameter that a 400 (or 422) complains of, if we sent it."""
+    if error.kind is not ErrorKind.INVALID_REQUEST:
+        return None
+    named = error.param or ""
+    return next(
+        (
+            name
+            for name in _DISPENSABLE
+            if name in sent and (named == name or re.search(rf"['\"`]{name}['\"`]|\b{name}:", error.message))
+        ),
+        None,
+    )
 
 
 def _served(answer: HttpAnswer) -> set[str]:

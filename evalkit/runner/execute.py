@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from evalkit.errors import CallError, EvalkitError, ExitCode
 from evalkit.providers.base import Provider
@@ -97,19 +98,27 @@ async def execute(run: Execution) -> Conditions:
     for name, error in run.failed.items():
         run.observer.gave_up(name, error.message)
     lag = LagMeter()
-    meter = asyncio.create_task(lag.run())
     try:
         with Journal(run.folder) as journal:
             pools = _pools(run, waiting, _recorder(run, journal))
-            async with asyncio.TaskGroup() as group:
-                for turn in _turns(pools):
-                    group.create_task(_one_by_one(turn))
+            async with asyncio.TaskGroup() as group, _beside(lag.run(), journal.keep_synced()):
+                await asyncio.gather(*(group.create_task(_one_by_one(turn)) for turn in _turns(pools)))
     except* OSError as errors:
         raise _journal_error(run.folder, errors) from None
-    finally:
-        meter.cancel()
     changed = {pool.model.name: tuple(pool.limiter.history) for pool in pools if pool.limiter.history}
     return Conditions(round(lag.longest_ms, 1), changed)
+
+
+@contextlib.asynccontextmanager
+async def _beside(*helpers: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+    """Run helpers for as long as the block takes."""
+    tasks = [asyncio.create_task(helper) for helper in helpers]
+    try:
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def _journal_error(folder: Path, errors: BaseExceptionGroup[OSError]) -> JournalError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 from pathlib import Path
 
@@ -114,3 +115,38 @@ def test_scores_are_replaced_whole(tmp_path: Path) -> None:
         journal.add_score(SCORE)
     replace_scores(tmp_path, iter([SCORE]))
     assert list(read_scores(tmp_path)) == [SCORE]
+
+
+def test_new_rows_are_forced_to_the_disk_while_the_run_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def main() -> int:
+        loop, forced, times = asyncio.get_running_loop(), asyncio.Event(), 0
+
+        def force(_: int) -> None:
+            nonlocal times
+            times += 1
+            loop.call_soon_threadsafe(forced.set)
+
+        monkeypatch.setattr("evalkit.runner.journal.os.fsync", force)
+        with Journal(tmp_path) as journal:
+            helper = asyncio.create_task(journal.keep_synced())
+            for _ in range(3):
+                journal.add_record(RECORD)
+                async with asyncio.timeout(10):
+                    await forced.wait()
+                forced.clear()
+            helper.cancel()
+        return times
+
+    assert asyncio.run(main()) == 3  # closing finds nothing new
+
+
+def test_a_disk_that_fails_is_told_at_the_latest_at_the_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(_: int) -> None:
+        raise OSError(5, "Input/output error")
+
+    journal = Journal(tmp_path)
+    journal.add_record(RECORD)
+    monkeypatch.setattr("evalkit.runner.journal.os.fsync", fail)
+    for _ in range(2):
+        with pytest.raises(OSError, match="Input/output"):
+            journal.close()
