@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 SUITE  ?= evals/order_extraction.yaml
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint format coverage clean
+.PHONY: help run test lint format coverage bench clean
 
 help:  ## Print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -30,6 +30,9 @@ format: $(VENV)/.dev  ## Rewrite the code in the project's style
 
 coverage: $(VENV)/.dev  ## Run all tests and list the lines they do not reach
 	$(BIN)/pytest -n 2 --dist loadgroup --cov --cov-report=term-missing
+
+bench: $(VENV)/.dev  ## Measure what evalkit adds to a bare client, in ratios
+	$(BIN)/python tests/bench/run.py
 
 clean:  ## Remove the virtual environment and all caches (results stay)
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .coverage htmlcov

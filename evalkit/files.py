@@ -2,18 +2,32 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from pathlib import Path
+
+from evalkit.errors import EvalkitError, ExitCode
+
+
+class WriteError(EvalkitError):
+    """A file cannot be written; the one before it, if any, is as it was."""
+
+    exit_code = ExitCode.INCOMPLETE
 
 
 def write_atomically(path: Path, text: str) -> None:
     """Replace a file's content in one step: a reader, or a crash, sees the old content or the new, never a part."""
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        with part.open("w", encoding="utf-8", newline="") as file:
+        with part.open("w", encoding="utf-8", newline="", errors="backslashreplace") as file:
             file.write(text)
             file.flush()
             os.fsync(file.fileno())
         part.replace(path)
+    except OSError as error:
+        raise WriteError(
+            f"cannot write {path}: {error.strerror or error}", remedy="make room, or make the folder writable"
+        ) from None
     finally:
-        part.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            part.unlink(missing_ok=True)

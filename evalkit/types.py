@@ -112,6 +112,7 @@ class Model:
     weights: str | None = None
     context_size: int | None = None
     function: str | None = None
+    function_digest: str | None = None
     stream: bool = False
     stream_usage: bool = True
     max_tokens_field: str = "max_tokens"
@@ -173,7 +174,8 @@ class RecordError:
 class Record:
     """The journal row of a finished call: an answer (`output` is a string) or an error (`error` is set).
 
-    Times in milliseconds on a monotonic clock; `started_at` is UTC, ISO 8601.
+    Times in milliseconds on a monotonic clock; `started_at` is UTC, ISO 8601. `cost_usd` is by the prices in force when
+    the call was made, or, where `billed` is set, what the provider said it billed.
     """
 
     call_id: str
@@ -192,6 +194,7 @@ class Record:
     attempts: int = 1
     served_model: str | None = None
     cost_usd: float | None = None
+    billed: bool = False
     dropped_params: tuple[str, ...] = ()
     error: RecordError | None = None
     started_at: str = ""

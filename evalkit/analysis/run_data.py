@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from evalkit.analysis.rows import CallRow, Outcome
 from evalkit.analysis.tidy import to_frame
+from evalkit.models.prices import cost_usd
 from evalkit.runner.journal import read_records, read_scores
 from evalkit.runner.manifest import Manifest, read_cases, read_manifest
 from evalkit.runner.plan import planned_calls
-from evalkit.types import Case
+from evalkit.types import Case, Price, Record
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -55,10 +56,21 @@ def load_run(folder: Path) -> RunData:
     """
     manifest = read_manifest(folder)
     cases = {case.id: case for case in read_cases(folder)}
-    records = {record.call_id: record for record in read_records(folder)}
+    prices = {model.name: model.price for model in manifest.models}
+    records = {record.call_id: _priced(record, prices.get(record.model)) for record in read_records(folder)}
     scores = {score.call_id: score for score in read_scores(folder)}
     rows = (
         CallRow(call, cases[call.case_id], records.get(call.call_id), scores.get(call.call_id))
         for call in planned_calls(manifest, tuple(cases.values()))
     )
     return RunData(manifest, cases, tuple(rows))
+
+
+def _priced(record: Record, price: Price | None) -> Record:
+    """Cost a call by the prices that the manifest states, which a resumed run may have changed.
+
+    What the provider billed stays; so does a cost that no stated price explains.
+    """
+    if record.billed or price is None or record.error is not None:
+        return record
+    return replace(record, cost_usd=cost_usd(record.usage, price))

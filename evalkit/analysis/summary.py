@@ -197,9 +197,14 @@ def _consumption(answers: Sequence[Record]) -> Consumption:
 
 
 def _total(counts: Iterable[int | None]) -> int | None:
-    """The sum over the answers that report a count; None when none does."""
-    known = [count for count in counts if count is not None]
-    return sum(known) if known else None
+    """The sum over the answers; None as soon as one does not report its count: a part is not the whole."""
+    total = 0
+    asked = False
+    for count in counts:
+        if count is None:
+            return None
+        total, asked = total + count, True
+    return total if asked else None
 
 
 def _ratio(parts: Sequence[tuple[float, float]]) -> float | None:

@@ -62,6 +62,11 @@ def assemble(choice: Choice) -> Assembly:
     suite = _suite(choice)
     folder = find_run(choice.out, suite.name, choice.resume) if choice.resume else None
     earlier = read_manifest(folder) if folder else None
+    if earlier and earlier.suite.name != suite.name:
+        raise ConfigError(
+            f"the run {folder} belongs to the suite {earlier.suite.name!r}, not to {suite.name!r}",
+            remedy="name the suite of the run, or leave out --resume",
+        )
     choice = _as_before(choice, earlier) if earlier else choice
     models_file = _models_file(choice)
     job = make_job(

@@ -14,8 +14,8 @@ from evalkit.cli.progress import Progress, make_progress
 from evalkit.cli.screen import print_interrupted, print_results
 from evalkit.errors import CallError, ExitCode, NothingRanError
 from evalkit.report import write_reports
-from evalkit.runner.execute import Execution, execute, start
-from evalkit.runner.folder import create_run_folder, point_latest
+from evalkit.runner.execute import Execution, execute, start, waiting
+from evalkit.runner.folder import create_run_folder, only_writer, point_latest
 from evalkit.runner.interrupts import interruptible
 from evalkit.runner.manifest import write_cases, write_manifest
 
@@ -29,13 +29,14 @@ def conduct(assembly: Assembly) -> ExitCode:
     Raises:
         NothingRanError: no model could be started.
     """
-    with make_progress(assembly.calls) as progress:
-        conductor = Conductor(assembly, progress)
-        asyncio.run(conductor.run())
-    if conductor.folder is None:
-        return ExitCode.INTERRUPTED
-    run = load_run(conductor.folder)
-    print_results(run, write_reports(conductor.folder, run))
+    with contextlib.ExitStack() as held:
+        with make_progress(assembly.calls) as progress:
+            conductor = Conductor(assembly, progress, held)
+            asyncio.run(conductor.run())
+        if conductor.folder is None:
+            return ExitCode.INTERRUPTED
+        run = load_run(conductor.folder)
+        print_results(run, write_reports(conductor.folder, run))
     if conductor.interrupted:
         print_interrupted()
         return ExitCode.INTERRUPTED
@@ -50,9 +51,13 @@ def exit_code(run: RunData) -> ExitCode:
 
 
 class Conductor:
-    """One run from the first provider to the last row. `folder` is None until there is something to keep."""
+    """One run from the first provider to the last row.
 
-    def __init__(self, assembly: Assembly, progress: Progress) -> None:
+    `folder` is None until there is something to keep; from then on `held` keeps other processes out of it.
+    """
+
+    def __init__(self, assembly: Assembly, progress: Progress, held: contextlib.ExitStack) -> None:
+        self._held = held
         self.folder = assembly.folder
         self._assembly = assembly
         self._progress = progress
@@ -71,8 +76,9 @@ class Conductor:
 
     async def _work(self) -> None:
         async with self._assembly.providers as providers:
-            failed = await start(providers.by_model)
-            if len(failed) == len(providers.by_model):
+            needed = dict.fromkeys(call.model for call in waiting(self._assembly.calls, self.folder))
+            failed = await start(providers.by_model, needed)
+            if failed and len(failed) == len(providers.by_model):
                 raise _nothing_to_ask(failed)
             if not self.interrupted:
                 await self._ask(failed)
@@ -80,6 +86,7 @@ class Conductor:
     async def _ask(self, failed: Mapping[str, CallError]) -> None:
         job, manifest = self._assembly.job, self._assembly.manifest
         self.folder = self.folder or create_run_folder(self._assembly.out, manifest.suite.name, manifest.run_id)
+        self._held.enter_context(only_writer(self.folder))
         write_cases(self.folder, job.cases)
         write_manifest(self.folder, manifest)
         point_latest(self.folder)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 
 from evalkit.errors import ConfigErrors, EvalkitError
@@ -11,10 +12,16 @@ MAX_SHOWN = 40
 
 def print_error(error: EvalkitError) -> None:
     """Print an error, or each of several, with its place and its remedy, to standard error."""
+    from evalkit.report.markup import one_line
+
     errors = error.errors if isinstance(error, ConfigErrors) else (error,)
+    lines = []
     for one in errors[:MAX_SHOWN]:
-        sys.stderr.write(f"error: {one}\n")
+        lines.append(f"error: {one}")
         if one.remedy:
-            sys.stderr.write(f"  -> {one.remedy}\n")
+            lines.append(f"  -> {one.remedy}")
     if len(errors) > MAX_SHOWN:
-        sys.stderr.write(f"... and {len(errors) - MAX_SHOWN} more\n")
+        lines.append(f"... and {len(errors) - MAX_SHOWN} more")
+    with contextlib.suppress(OSError):  # nobody is left to tell
+        sys.stderr.write("".join(f"{one_line(line)}\n" for line in lines))
+        sys.stderr.flush()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import time
 from collections import Counter
@@ -15,6 +16,7 @@ from rich.progress import BarColumn, ProgressColumn, Task, TaskID, TextColumn, T
 from rich.progress import Progress as Bars
 from rich.text import Text
 
+from evalkit.report.markup import one_line
 from evalkit.types import Call, CallScore, Record
 
 _LINE_EVERY_S = 5.0
@@ -95,8 +97,10 @@ class Lines:
         self._print(_STOPPING)
 
     def _print(self, line: str) -> None:
-        sys.stderr.write(line + "\n")
-        sys.stderr.flush()
+        # Whoever reads the log may have left, which is no reason to stop a paid run.
+        with contextlib.suppress(OSError, ValueError, AttributeError):
+            sys.stderr.write(one_line(line) + "\n")
+            sys.stderr.flush()
 
     def __enter__(self) -> Self:
         return self
@@ -135,7 +139,7 @@ class LiveProgress:
 
     def gave_up(self, model: str, reason: str) -> None:
         """Say why above the bars."""
-        self._bars.console.print(Text(f"{model}: given up: {reason}", style="red"))
+        self._bars.console.print(Text(one_line(f"{model}: given up: {reason}"), style="red"))
 
     def stopping(self) -> None:
         """Say so above the bars."""

@@ -2,21 +2,33 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rich.console import Console
+from rich.console import Console as RichConsole
 from rich.table import Table
 from rich.text import Text
 
 from evalkit.analysis import RunData, summarise
 from evalkit.report import ReportPaths
 from evalkit.report.format import count, usd
-from evalkit.report.terminal import summary_table
+from evalkit.report.markup import one_line
+from evalkit.report.terminal import lacking, summary_table
 from evalkit.runner.job import estimate
+
+
+class Console(RichConsole):
+    """A console whose reader may leave: the run and its exit code do not depend on it."""
+
+    def on_broken_pipe(self) -> None:
+        """Say no more."""
+        self.quiet = True
+        sys.stdout = open(os.devnull, "w")  # noqa: PTH123, SIM115 - for as long as the process lives
+
 
 if TYPE_CHECKING:
     from evalkit.cli.assemble import Assembly
@@ -74,8 +86,11 @@ def print_models(path: Path, configured: Mapping[str, Model], providers: Provide
 def print_results(run: RunData, paths: ReportPaths) -> None:
     """Print a run's table and where its report is."""
     console = Console()
-    console.print(summary_table(summarise(run)))
+    summaries = summarise(run)
+    console.print(summary_table(summaries))
     console.print()
+    for line in lacking(run, summaries):
+        console.print(Text(one_line(line), style="yellow"), soft_wrap=True)
     console.print(Text(f"report: {paths.markdown}"), soft_wrap=True)
 
 

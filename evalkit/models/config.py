@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from importlib import resources
@@ -129,6 +130,7 @@ def _model(name: str, row: Mapping[str, Any], provider: ProviderRow, document: D
         weights=row.get("weights"),
         context_size=row.get("context_size"),
         function=row.get("function"),
+        function_digest=_digest(row["function"], Path(document.path).parent) if "function" in row else None,
         stream=row.get("stream", provider.protocol in _STREAMING),
         stream_usage=provider.stream_usage,
         max_tokens_field="max_tokens" if elsewhere else provider.max_tokens_field,
@@ -137,6 +139,12 @@ def _model(name: str, row: Mapping[str, Any], provider: ProviderRow, document: D
         license=row.get("license"),
         where=document.where(["models", name], key=True),
     )
+
+
+def _digest(function: str, base_dir: Path) -> str | None:
+    """Identify the code of a candidate, so that a resumed run asks it anew when it has changed."""
+    file = base_dir / function.rpartition(":")[0]
+    return hashlib.sha256(file.read_bytes()).hexdigest()[:16] if file.is_file() else None
 
 
 def _price(row: Mapping[str, Any] | None, document: Document) -> Price | None:

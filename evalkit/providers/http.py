@@ -33,6 +33,8 @@ MAX_BODY_BYTES = 64 * 1024 * 1024
 _KEEPALIVE_S = 3.0
 # Shorter keys are stand-ins such as `EMPTY`; blanking them out could spoil an answer and protects nothing.
 _SHORTEST_SECRET = 12
+# In an error nothing is scored, so there a shorter one is blanked out too.
+_SHORTEST_IN_ERROR = 4
 _LIKELY_FAULTS = (httpx.HTTPError, httpx.InvalidURL, aiohttp.ClientError, OSError, ValueError)
 
 
@@ -121,7 +123,7 @@ class HttpClient:
         self._connections = connections
         self.base_url = base_url
         self._timeout_s = timeout_s
-        self._secret = key.encode() if key and len(key) >= _SHORTEST_SECRET else None
+        self._key = (key or "").encode()
 
     async def post(self, path: str, body: Mapping[str, Json], watch: Watch | None = None) -> HttpAnswer:
         """Send JSON and read the whole response; `watch` is shown every part of it as it arrives.
@@ -171,11 +173,12 @@ class HttpClient:
             raise CallError(ErrorKind.MALFORMED, message, status=response.status_code) from None
         except _LIKELY_FAULTS as error:
             raise CallError(ErrorKind.CONNECTION, _reason(error, self.base_url)) from None
-        return HttpAnswer(response.status_code, response.headers, self._without_secret(body), latency_ms)
+        body = self._without_key(body, _SHORTEST_SECRET if response.status_code == 200 else _SHORTEST_IN_ERROR)
+        return HttpAnswer(response.status_code, response.headers, body, latency_ms)
 
-    def _without_secret(self, body: bytes) -> bytes:
+    def _without_key(self, body: bytes, shortest: int) -> bytes:
         """Blank out our key: servers quote it in errors, and bodies end up in files."""
-        return body.replace(self._secret, b"[key]") if self._secret else body
+        return body.replace(self._key, b"[key]") if len(self._key) >= shortest else body
 
     async def close(self) -> None:
         """Close all connections."""

@@ -16,7 +16,7 @@ from evalkit.providers.sse import FirstToken, assemble
 from evalkit.types import Completion, Json, Model, Request, Usage
 
 CONCURRENCY = 32
-_REACH_TIMEOUT_S = 10.0
+_REACH_TIMEOUT_S = 5.0
 _RENAMED = ("max_tokens", "seed")
 NEW_NAME = "max_completion_tokens"
 # What an answer can do without. Not `response_format`: a candidate that cannot be held to a schema is another one.

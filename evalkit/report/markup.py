@@ -23,20 +23,20 @@ _ZERO_WIDTH = "\u200b"
 
 def plain(text: str) -> str:
     """Text as part of a line or a table cell, with everything that markdown would read as markup taken literally."""
-    line = _SPECIAL.sub(r"\\\g<0>", _one_line(text, " ").strip().translate(_ENTITIES))
+    line = _SPECIAL.sub(r"\\\g<0>", one_line(text, " ").strip().translate(_ENTITIES))
     return _without_mentions(_BLOCK_START.sub(r"\1\\", line))
 
 
 def html(text: str) -> str:
     """Text inside an HTML tag, where markdown does not reach."""
-    return _without_mentions(stdlib_html.escape(_one_line(text, " ")))
+    return _without_mentions(stdlib_html.escape(one_line(text, " ")))
 
 
 def code(text: str, limit: int | None = None) -> str:
     """Text as a code span, on one line, at most `limit` characters of it. Not for table cells: a pipe ends them."""
     if not text:
         return "(empty)"
-    shown = _one_line(text if limit is None or len(text) <= limit else text[:limit], "\N{RETURN SYMBOL}")
+    shown = one_line(text if limit is None or len(text) <= limit else text[:limit], "\N{RETURN SYMBOL}")
     fence = "`" * (max(map(len, re.findall("`+", shown)), default=0) + 1)
     # Markdown takes one space off both ends if both have one, and a backtick may not touch the fence.
     pad = " " if shown[0] in "` " or shown[-1] in "` " else ""
@@ -61,7 +61,8 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]], left: int = 1) -
     return [f"| {' | '.join(cells)} |" for cells in (lines[0], rule, *lines[1:])]
 
 
-def _one_line(text: str, line_end: str) -> str:
+def one_line(text: str, line_end: str = " ") -> str:
+    """Text on one line, its control characters made visible: safe to print on a terminal."""
     return _UNPRINTABLE.sub(_visible, _LINE_ENDS.sub(line_end, text.replace("\t", " ")))
 
 

@@ -63,7 +63,9 @@ def _cases(run: RunData) -> str:
 
 
 def _pass_rate(manifest: Manifest) -> str:
-    interval = "Wilson score" if manifest.trials == 1 else "normal, with standard errors clustered by case"
+    interval = (
+        "Wilson score" if manifest.trials == 1 else "Wilson score on the effective sample size, clustered by case"
+    )
     threshold = "" if manifest.threshold is None else f" A call passes at a score of {manifest.threshold:g} or more."
     return (
         f"passed / (passed + failed + errors). 95 % intervals: {interval}. They cover the choice of cases, "

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from evalkit.analysis import ModelSummary
+from evalkit.analysis import ModelSummary, RunData
 from evalkit.report import format as fmt
 from evalkit.report.labels import Labels
+from evalkit.report.verdict import error_groups
 
 
 def summary_table(summaries: Sequence[ModelSummary]) -> Table:
@@ -24,6 +25,19 @@ def summary_table(summaries: Sequence[ModelSummary]) -> Table:
     for one in summaries:
         table.add_row(Text(labels.of(one)), *_figures(one, missing))
     return table
+
+
+def lacking(run: RunData, summaries: Sequence[ModelSummary]) -> Iterator[str]:
+    """Say per candidate what it lacks and why, with one example of each kind of error."""
+    labels = Labels(summaries)
+    for one in summaries:
+        rows = run.groups[one.model, one.prompt]
+        for kind, failed in error_groups(rows):
+            first = failed[0]
+            why = first.error.message if first.error else ""
+            yield f"{labels.of(one)}: {fmt.counted(len(failed), 'error')} ({kind}), e.g. case {first.case.id}: {why}"
+        if one.calls.missing:
+            yield f"{labels.of(one)}: {fmt.counted(one.calls.missing, 'call')} never finished"
 
 
 def _figures(summary: ModelSummary, missing: bool) -> list[Text]:

@@ -45,7 +45,7 @@ def warning(run: RunData, summaries: Sequence[ModelSummary], labels: Labels) -> 
         "",
         *(f"- {_lack(one, run, labels)}" for one in summaries if one.calls.errors or one.calls.missing),
         "",
-        f"Ask only these again: {code(f'evalkit run {run.manifest.suite.path} --resume')}",
+        f"Ask only these again: {code(f'evalkit run {run.manifest.suite.path} --resume {run.manifest.run_id}')}",
     ]
     return ["> [!WARNING]", *(f"> {line}".rstrip() for line in lines), ""]
 

@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-from evalkit.errors import CallError, EvalkitError, ExitCode
+from evalkit.errors import CallError
 from evalkit.providers.base import Provider
 from evalkit.runner.job import Job
-from evalkit.runner.journal import RECORDS, Journal, read_records, replace_scores
+from evalkit.runner.journal import RECORDS, Journal, JournalError, read_records, replace_scores
 from evalkit.runner.lag import LagMeter
 from evalkit.runner.limits import LimitChange, Limiter
 from evalkit.runner.pool import Pool
@@ -37,12 +37,6 @@ class Observer(Protocol):
         ...
 
 
-class JournalError(EvalkitError):
-    """The journal cannot be written: the disk is full, or the folder is gone."""
-
-    exit_code = ExitCode.INCOMPLETE
-
-
 @dataclass(frozen=True, slots=True)
 class Execution:
     """What is needed to carry out a job in a folder.
@@ -60,9 +54,17 @@ class Execution:
     policy: RetryPolicy = field(default_factory=RetryPolicy)
 
 
-async def start(providers: Mapping[str, Provider]) -> dict[str, CallError]:
-    """Start all providers side by side; return the ones that could not be, with the reason."""
-    names = list(providers)
+def waiting(calls: Sequence[Call], folder: Path | None) -> list[Call]:
+    """List the calls that a run folder, if there is one yet, holds no answer to."""
+    if folder is None:
+        return list(calls)
+    answered = {record.call_id for record in read_records(folder) if record.error is None}
+    return [call for call in calls if call.call_id not in answered]
+
+
+async def start(providers: Mapping[str, Provider], names: Iterable[str]) -> dict[str, CallError]:
+    """Start these providers side by side; return the ones that could not be, with the reason."""
+    names = list(names)
     outcomes = await asyncio.gather(*(_start(providers[name]) for name in names))
     return {name: error for name, error in zip(names, outcomes, strict=True) if error is not None}
 
@@ -103,8 +105,8 @@ async def execute(run: Execution) -> Conditions:
             pools = _pools(run, waiting, _recorder(run, journal))
             async with asyncio.TaskGroup() as group, _beside(lag.run(), journal.keep_synced()):
                 await asyncio.gather(*(group.create_task(_one_by_one(turn)) for turn in _turns(pools)))
-    except* OSError as errors:
-        raise _journal_error(run.folder, errors) from None
+    except* JournalError as errors:
+        raise _first(errors) from None
     changed = {pool.model.name: tuple(pool.limiter.history) for pool in pools if pool.limiter.history}
     return Conditions(round(lag.longest_ms, 1), changed)
 
@@ -121,13 +123,12 @@ async def _beside(*helpers: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-def _journal_error(folder: Path, errors: BaseExceptionGroup[OSError]) -> JournalError:
-    first: BaseException = errors
-    while isinstance(first, BaseExceptionGroup):
-        first = first.exceptions[0]
-    return JournalError(
-        f"cannot write to {folder}: {first}", remedy="make room, then go on with: evalkit run SUITE --resume"
-    )
+def _first(errors: BaseExceptionGroup[JournalError]) -> JournalError:
+    """Pick one: a full disk fails every worker alike."""
+    found: BaseException = errors
+    while isinstance(found, BaseExceptionGroup):
+        found = found.exceptions[0]
+    return found if isinstance(found, JournalError) else JournalError("the journal", OSError(str(found)))
 
 
 def reuse(run: Execution) -> set[str]:

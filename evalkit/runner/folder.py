@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import os
 import secrets
+from collections.abc import Iterator
 from pathlib import Path
 
 from evalkit.errors import ConfigError
@@ -12,6 +14,7 @@ from evalkit.files import write_atomically
 from evalkit.runner.manifest import MANIFEST
 
 LATEST = "latest"
+LOCK = ".lock"
 
 
 def new_run_id(now: dt.datetime) -> str:
@@ -37,6 +40,31 @@ def create_run_folder(results: Path, suite: str, run_id: str) -> Path:
             remedy="choose another folder with --out",
         ) from None
     return folder
+
+
+@contextlib.contextmanager
+def only_writer(folder: Path) -> Iterator[None]:
+    """Keep every other process away from a run's folder while inside.
+
+    Two runs resuming one folder would buy every missing answer twice. The lock goes with the process, however it ends.
+    Where the system has no such locks, there is none.
+
+    Raises:
+        ConfigError: another process is inside; nothing was changed.
+    """
+    try:
+        import fcntl
+    except ImportError:  # pragma: no cover: Windows
+        yield
+        return
+    with (folder / LOCK).open("a") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise ConfigError(
+                f"another evalkit process is writing to {folder}", remedy="wait for it to end, or stop it"
+            ) from None
+        yield
 
 
 def point_latest(folder: Path) -> None:

@@ -11,13 +11,13 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
-from evalkit.errors import ConfigError, Location
+from evalkit.errors import ConfigError, EvalkitError, ExitCode, Location
 from evalkit.files import write_atomically
 from evalkit.types import CallScore, Json, Record, RecordError, Score, ScorerVerdict, Usage
 
@@ -25,27 +25,44 @@ RECORDS = "records.jsonl"
 SCORES = "scores.jsonl"
 _SYNC_EVERY_S = 0.1
 
+T = TypeVar("T")
+
+
+class JournalError(EvalkitError):
+    """The journal cannot be written: the disk is full, or the folder is gone."""
+
+    exit_code = ExitCode.INCOMPLETE
+
+    def __init__(self, path: Path | str, error: OSError) -> None:
+        super().__init__(
+            f"cannot write {path}: {error.strerror or error}",
+            remedy="make room, then go on with: evalkit run SUITE --resume; what was written is kept",
+        )
+
 
 class Appender:
     """A JSON-lines file that only grows."""
 
     def __init__(self, path: Path) -> None:
+        self._path = path
         self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
         self._unsynced = False
-        _lock(self._fd, path)
         _cut_torn_row(self._fd)
 
     def append(self, row: Mapping[str, Json]) -> None:
         """Append one row; when this returns, the row survives the death of the process.
 
         Raises:
-            OSError: the disk is full or the file is gone.
+            JournalError: the disk is full or the file is gone.
         """
         data = (json.dumps(row, ensure_ascii=False, separators=(",", ":")) + "\n").encode("utf-8", "backslashreplace")
         self._unsynced = True
-        written = os.write(self._fd, data)
-        while written < len(data):
-            written += os.write(self._fd, data[written:])
+        try:
+            written = os.write(self._fd, data)
+            while written < len(data):
+                written += os.write(self._fd, data[written:])
+        except OSError as error:
+            raise JournalError(self._path, error) from None
 
     def sync(self) -> None:
         """Force the rows to the disk, if there are new ones."""
@@ -53,9 +70,9 @@ class Appender:
             self._unsynced = False  # before, as rows may be appended meanwhile
             try:
                 os.fsync(self._fd)
-            except OSError:
+            except OSError as error:
                 self._unsynced = True
-                raise
+                raise JournalError(self._path, error) from None
 
     def close(self) -> None:
         """Force the rows to the disk and close the file."""
@@ -98,24 +115,6 @@ class Journal:
         self.close()
 
 
-def _lock(fd: int, path: Path) -> None:
-    """Keep a second process away: two runs resuming one folder would buy every missing answer twice.
-
-    The lock goes with the process, however it ends. Where the system has no such locks, there is none.
-    """
-    try:
-        import fcntl
-    except ImportError:  # pragma: no cover: Windows
-        return
-    try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(fd)
-        raise ConfigError(
-            f"another evalkit process is writing to {path.parent}", remedy="wait for it to end, or stop it"
-        ) from None
-
-
 def _cut_torn_row(fd: int) -> None:
     """Drop what follows the last line end: the row that a killed process did not finish."""
     size = end = os.fstat(fd).st_size
@@ -137,7 +136,7 @@ def read_records(folder: Path) -> Iterator[Record]:
     Raises:
         ConfigError: a row other than a torn last one is damaged; names file and line.
     """
-    return (decode_record(row) for row in _rows(folder / RECORDS))
+    return _rows(folder / RECORDS, decode_record)
 
 
 def read_scores(folder: Path) -> Iterator[CallScore]:
@@ -146,7 +145,7 @@ def read_scores(folder: Path) -> Iterator[CallScore]:
     Raises:
         ConfigError: a row other than a torn last one is damaged; names file and line.
     """
-    return (decode_score(row) for row in _rows(folder / SCORES))
+    return _rows(folder / SCORES, decode_score)
 
 
 def replace_scores(folder: Path, scores: Iterator[CallScore]) -> None:
@@ -155,7 +154,7 @@ def replace_scores(folder: Path, scores: Iterator[CallScore]) -> None:
     write_atomically(folder / SCORES, "".join(f"{row}\n" for row in rows))
 
 
-def _rows(path: Path) -> Iterator[dict[str, Any]]:
+def _rows(path: Path, decode: Callable[[Mapping[str, Any]], T]) -> Iterator[T]:
     if not path.exists():
         return
     with path.open("rb") as file:
@@ -163,10 +162,10 @@ def _rows(path: Path) -> Iterator[dict[str, Any]]:
             if not line.endswith(b"\n"):
                 return  # torn by a kill: its call counts as never made
             try:
-                row = json.loads(line)
-            except ValueError as error:
+                row = decode(json.loads(line))
+            except (ValueError, KeyError, TypeError, AttributeError) as error:
                 raise ConfigError(
-                    f"is not a journal row: {error}",
+                    f"is not a journal row: {type(error).__name__}: {error}",
                     where=Location(path, number),
                     remedy="delete the damaged line; a resumed run asks its call again",
                 ) from None
@@ -199,6 +198,7 @@ def encode_record(record: Record) -> dict[str, Json]:
         "attempts": record.attempts,
         "served_model": record.served_model,
         "cost_usd": record.cost_usd,
+        "billed": record.billed,
         "dropped_params": list(record.dropped_params),
         "error": asdict(record.error) if record.error else None,
         "started_at": record.started_at,

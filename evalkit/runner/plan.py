@@ -93,7 +93,7 @@ def case_fingerprint(case: Case) -> str:
 
 def model_fingerprint(model: Model) -> str:
     """Identify what decides a candidate's answers; not its limits, prices or policy."""
-    asked = (model.provider, model.model, model.base_url, model.weights, model.function)
+    asked = (model.provider, model.model, model.base_url, model.weights, model.function, model.function_digest)
     return fingerprint([*asked, model.context_size, sorted(model.params.items())])
 
 

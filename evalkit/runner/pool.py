@@ -105,6 +105,7 @@ class Pool:
             latency_ms=done.latency_ms,
             served_model=done.served_model,
             cost_usd=cost,
+            billed=done.cost_usd is not None,
             dropped_params=done.dropped_params,
         )
 

@@ -41,15 +41,17 @@ def wilson(passed: int, n: int, confidence: float = 0.95) -> Interval:
 
 
 def clustered_mean_interval(values_by_cluster: Sequence[Sequence[float]], confidence: float = 0.95) -> Interval:
-    """Normal interval of the mean of clustered values, e.g. of a pass rate over several trials of each case.
+    """Interval of the mean of clustered values, e.g. of a pass rate over several trials of each case.
 
     Values of one cluster may depend on each other; clusters are independent. The standard error is the clustered one of
     E. Miller (2024), Adding error bars to evals, arXiv:2411.00640, section 2.2:
 
         SE = sqrt(sum over clusters c of (sum over i in c of (s_ic - mean))^2) / n
 
-    The interval is mean +- z SE, clipped to 0..1. Where SE is 0 (clusters all alike, or just one) the formula
-    would claim certainty; the Wilson interval on as many observations as there are clusters stands in for it.
+    The interval is Wilson's on the effective sample size mean (1 - mean) / SE^2, which unlike mean +- z SE keeps its
+    coverage near 0 and 1 (C. Franco et al. (2019), Comparative study of confidence intervals for proportions in complex
+    sample surveys, J. Surv. Stat. Methodol. 7, 334-364). Where SE is 0 (clusters all alike, or just one) the number of
+    clusters stands in. So repeating a deterministic model changes nothing.
 
     Args:
         values_by_cluster: one sequence of values within 0..1 per cluster; empty clusters are ignored.
@@ -70,11 +72,11 @@ def clustered_mean_interval(values_by_cluster: Sequence[Sequence[float]], confid
     error = math.sqrt(math.fsum(residual**2 for residual in residuals)) / n if n else 0.0
     if error < _NEGLIGIBLE:
         return _score_interval(mean * len(clusters), len(clusters), confidence)
-    half = _z(confidence) * error
-    return Interval(max(0.0, mean - half), min(1.0, mean + half))
+    effective = mean * (1 - mean) / error**2
+    return _score_interval(mean * effective, effective, confidence)
 
 
-def _score_interval(successes: float, n: int, confidence: float) -> Interval:
+def _score_interval(successes: float, n: float, confidence: float) -> Interval:
     """Wilson's formula, which holds for a fractional number of successes as well."""
     z = _z(confidence)
     if n == 0:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import signal
 import statistics
+import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
 from chat_server import ChatServer, Reply, completion, last_user
-from workspace import Workspace, journal, rows, without
+from workspace import Finished, Workspace, journal, rows, wait_until, without
 
 pytestmark = pytest.mark.e2e
 
@@ -343,6 +345,116 @@ def test_a_finished_run_resumes_without_a_call(workspace: Workspace, chat_server
     assert workspace.run("run", "suite.yaml", "--resume", workspace.folder().name).code == 0
     assert chat_server.calls == 5
     assert (workspace.folder() / "models.csv").read_bytes() == before
+
+
+def test_a_second_process_leaves_a_run_under_way_as_it_is(workspace: Workspace, chat_server: ChatServer) -> None:
+    workspace.write("suite.yaml", suite(30, ["a"]))
+    workspace.write("models.yaml", models(chat_server, "a", limits={"concurrency": 1}))
+    second: list[Finished] = []
+
+    def intrude_once(body: dict[str, Any]) -> Reply:
+        if chat_server.calls == 10:
+            second.append(workspace.run("run", "suite.yaml", "--resume", "--limit", "2"))
+        return Reply(completion(last_user(body)))
+
+    chat_server.answer = intrude_once
+    assert workspace.run("run", "suite.yaml").code == 0
+    assert second[0].code == 2
+    assert "another evalkit process" in second[0].err
+    assert len(rows(workspace.folder(), "cases.csv")) == len(journal(workspace.folder(), "scores.jsonl")) == 30
+
+
+def test_a_run_of_another_suite_is_not_resumed(workspace: Workspace, chat_server: ChatServer) -> None:
+    workspace.write("suite.yaml", suite(3, ["a"]))
+    workspace.write("other.yaml", suite(3, ["a"]) | {"suite": "other"})
+    workspace.write("models.yaml", models(chat_server, "a"))
+    assert workspace.run("run", "suite.yaml").code == 0
+    before = (workspace.folder() / "manifest.json").read_bytes()
+    done = workspace.run("run", "other.yaml", "--resume", str(workspace.folder()))
+    assert done.code == 2
+    assert "'suite'" in done.err
+    assert (workspace.folder() / "manifest.json").read_bytes() == before
+
+
+def test_a_changed_function_is_asked_anew(workspace: Workspace) -> None:
+    workspace.write("suite.yaml", suite(3, ["rules"]))
+    workspace.write("models.yaml", "models:\n  rules: {provider: python, function: rules.py:answer}\n")
+    workspace.write("rules.py", "def answer(vars):\n    return 'wrong'\n")
+    assert workspace.run("run", "suite.yaml").code == 0
+    workspace.write("rules.py", "def answer(vars):\n    return vars['n']\n")
+    assert workspace.run("run", "suite.yaml", "--resume").code == 0
+    assert rows(workspace.folder(), "models.csv")[0]["passed"] == "2"
+
+
+def test_the_cost_follows_the_price_that_the_report_states(workspace: Workspace, chat_server: ChatServer) -> None:
+    workspace.write("suite.yaml", suite(4, ["a"]))
+    workspace.write("models.yaml", models(chat_server, "a"))
+    assert workspace.run("run", "suite.yaml").code == 0
+    configured = models(chat_server, "a", price={"input": 1000.0, "output": 2000.0})
+    workspace.write("models.yaml", configured)
+    assert workspace.run("run", "suite.yaml", "--resume").code == 0
+    assert chat_server.calls == 4
+    (summary,) = rows(workspace.folder(), "models.csv")
+    assert float(summary["cost_usd"]) == pytest.approx(4 * (10 * 1000 + 5 * 2000) / 1e6)
+    billed = {"prompt_tokens": 1, "completion_tokens": 1, "cost": 9}
+    chat_server.answer = lambda body: Reply(completion("x", usage=billed))
+    assert workspace.run("run", "suite.yaml").code == 0
+    assert float(rows(workspace.folder(), "models.csv")[0]["cost_usd"]) == 36
+
+
+def test_a_complete_run_is_judged_again_without_its_server(workspace: Workspace, chat_server: ChatServer) -> None:
+    content = suite(3, ["a"])
+    workspace.write("suite.yaml", content)
+    workspace.write("models.yaml", models(chat_server, "a"))
+    assert workspace.run("run", "suite.yaml").code == 0
+    content["cases"][0]["expected"] = "n0"
+    workspace.write("suite.yaml", content)
+    chat_server.close()
+    assert workspace.run("run", "suite.yaml", "--resume").code == 0
+    assert rows(workspace.folder(), "models.csv")[0]["passed"] == "3"
+
+
+@pytest.mark.parametrize("stream", ["stdout", "stderr"])
+def test_a_reader_that_leaves_does_not_stop_a_run(workspace: Workspace, chat_server: ChatServer, stream: str) -> None:
+    workspace.write("suite.yaml", suite(6, ["a", "dead"]))
+    configured = models(chat_server, "a")
+    configured["models"]["dead"] = {"provider": "openai", "model": "x", "base_url": "http://127.0.0.1:9/v1"}
+    workspace.write("models.yaml", configured)
+    process = workspace.start("run", "suite.yaml")
+    with process:
+        getattr(process, stream).close()
+        process.wait(timeout=60)
+    assert process.returncode == 3
+    assert (workspace.folder() / "report.md").exists()
+
+
+def test_a_third_signal_ends_a_process_that_hangs(workspace: Workspace) -> None:
+    workspace.write("suite.yaml", suite(1, ["spin"]))
+    workspace.write("models.yaml", "models:\n  spin: {provider: python, function: spin.py:answer}\n")
+    code = "import pathlib\nasync def answer(vars):\n    pathlib.Path('begun').touch()\n    while True:\n        pass\n"
+    workspace.write("spin.py", code)
+    process = workspace.start("run", "suite.yaml")
+    wait_until((workspace.path / "begun").exists)
+    sent = 0
+    while process.poll() is None:
+        process.send_signal(signal.SIGINT)
+        sent += 1
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.communicate(timeout=3)
+    assert (process.returncode, sent) == (130, 3)
+
+
+def test_errors_are_told_on_the_screen_without_their_control_characters(
+    workspace: Workspace, chat_server: ChatServer
+) -> None:
+    chat_server.answer = lambda _: Reply({"error": {"message": "\x1b]0;pwned\x07no \x1b[31mway"}}, status=400)
+    workspace.write("suite.yaml", suite(2, ["a"]))
+    workspace.write("models.yaml", models(chat_server, "a"))
+    done = workspace.run("run", "suite.yaml")
+    assert done.code == 4
+    assert "2 errors (invalid_request), e.g. case c0" in done.out
+    assert "way" in done.out
+    assert "\x1b" not in done.out + done.err
 
 
 def test_a_report_can_be_written_anew(workspace: Workspace, chat_server: ChatServer) -> None:

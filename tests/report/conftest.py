@@ -17,7 +17,7 @@ from evalkit.runner.plan import planned_calls
 from evalkit.types import CallScore, Case, Price, Record, RecordError, Score, ScorerVerdict, Usage
 
 TAGS = ("short", "long", "es", "no-order")
-PRICE = Price(0.15, 0.6, source="https://example.com/prices", as_of="2030-01-05")
+PRICE = Price(0.15, 0.6, cached_input=0.0, source="https://example.com/prices", as_of="2030-01-05")
 MODELS = (
     ManifestModel(
         "small", "local", "s", weights="small-1b", params={"temperature": 0}, concurrency=1, license="apache-2.0"

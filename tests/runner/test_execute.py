@@ -163,5 +163,5 @@ def test_starting_tells_which_models_failed() -> None:
         async def start(self) -> None:
             raise CallError(ErrorKind.CONNECTION, "refused")
 
-    failed = asyncio.run(start({"m": ScriptedProvider(echo), "n": Broken(echo)}))
+    failed = asyncio.run(start({"m": ScriptedProvider(echo), "n": Broken(echo), "o": Broken(echo)}, ["m", "n"]))
     assert {name: error.message for name, error in failed.items()} == {"n": "refused"}

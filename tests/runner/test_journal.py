@@ -14,6 +14,7 @@ from evalkit.errors import ConfigError
 from evalkit.runner.journal import (
     RECORDS,
     Journal,
+    JournalError,
     decode_record,
     encode_record,
     read_records,
@@ -103,10 +104,10 @@ def test_a_folder_without_journal_has_no_rows(tmp_path: Path) -> None:
     assert list(read_scores(tmp_path)) == []
 
 
-def test_a_second_writer_is_refused(tmp_path: Path) -> None:
-    with Journal(tmp_path), pytest.raises(ConfigError, match="another evalkit process"):
-        Journal(tmp_path)
-    Journal(tmp_path).close()
+def test_a_row_of_another_kind_is_named_with_its_line(tmp_path: Path) -> None:
+    (tmp_path / RECORDS).write_text("12\n")
+    with pytest.raises(ConfigError, match=r"records\.jsonl:1: "):
+        list(read_records(tmp_path))
 
 
 def test_scores_are_replaced_whole(tmp_path: Path) -> None:
@@ -148,5 +149,5 @@ def test_a_disk_that_fails_is_told_at_the_latest_at_the_end(tmp_path: Path, monk
     journal.add_record(RECORD)
     monkeypatch.setattr("evalkit.runner.journal.os.fsync", fail)
     for _ in range(2):
-        with pytest.raises(OSError, match="Input/output"):
+        with pytest.raises(JournalError, match="Input/output"):
             journal.close()

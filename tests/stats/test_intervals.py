@@ -2,6 +2,7 @@ import math
 
 import numpy as np
 import pytest
+import scipy.stats
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import binomtest
@@ -67,16 +68,25 @@ def test_clustered_interval_follows_the_published_formula(clusters):
     assert 0 <= low <= mean + 1e-12
     assert mean - 1e-12 <= high <= 1
     if error > 1e-6:
-        assert (low, high) == pytest.approx(
-            (max(0, mean - 1.959963984540054 * error), min(1, mean + 1.959963984540054 * error))
-        )
+        # Wilson's ends are where the score test of the effective sample just rejects: |mean - p| = z sqrt(p(1-p)/n).
+        effective = mean * (1 - mean) / error**2
+        for end in (low, high):
+            if 1e-9 < end < 1 - 1e-9:
+                bound = 1.959963984540054 * math.sqrt(end * (1 - end) / effective)
+                assert abs(mean - end) == pytest.approx(bound, rel=1e-6)
 
 
-def test_clusters_of_one_value_give_the_plain_standard_error():
-    values = [1.0] * 30 + [0.0] * 10
-    low, high = clustered_mean_interval([[value] for value in values])
-    error = np.std(values) / math.sqrt(len(values))
-    assert (low, high) == pytest.approx((0.75 - 1.959963984540054 * error, 0.75 + 1.959963984540054 * error))
+def test_clusters_of_one_value_give_the_plain_interval():
+    assert clustered_mean_interval([[1.0]] * 30 + [[0.0]] * 10) == pytest.approx(wilson(30, 40))
+
+
+@pytest.mark.parametrize(("p", "n"), [(0.97, 100), (0.95, 150), (0.5, 100)])
+def test_trials_of_a_deterministic_model_keep_the_coverage(p, n):
+    covered = 0.0
+    for passed in range(n + 1):
+        low, high = clustered_mean_interval([[1.0] * 3] * passed + [[0.0] * 3] * (n - passed))
+        covered += scipy.stats.binom.pmf(passed, n, p) if low <= p <= high else 0.0
+    assert covered > 0.93
 
 
 def test_repeats_that_agree_add_no_certainty():
