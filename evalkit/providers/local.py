@@ -92,7 +92,8 @@ class LocalProvider:
         url, key = await self._machine.serve(self._weights(), name, self._model.context_size or CONTEXT_SIZE)
         self._client = self._network.client(
             url,
-            {"authorization": f"Bearer {key}"},
+            # llama.cpp hangs up after a stream without saying so: a second request on that connection would be lost.
+            {"authorization": f"Bearer {key}", "connection": "close"},
             key=key,
             timeout_s=self._model.timeout_s,
             connections=self.concurrency,

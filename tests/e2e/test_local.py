@@ -48,6 +48,7 @@ def test_the_example_runs_on_the_real_model(workspace: Workspace, weights: Path)
     for record in held:
         assert record["latency_ms"] > 1
         assert record["served_model"] == "smollm2-135m"
+        assert record["attempts"] == 1
         if record["finish_reason"] == "stop":
             schema.validate(json.loads(record["output"]))
     assert not servers(mark)
