@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 SUITE  ?= evals/order_extraction.yaml
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint format coverage bench clean
+.PHONY: help run test test-slow lint format coverage bench clean
 
 help:  ## Print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -17,6 +17,9 @@ run: $(VENV)/.run  ## Compare the example's candidates on 150 cases; prints the 
 test: $(VENV)/.dev  ## Run all tests, the end-to-end ones against a real local model too
 	$(BIN)/evalkit models pull smollm2-135m
 	$(BIN)/pytest -n 2 --dist loadgroup
+
+test-slow: $(VENV)/.dev  ## Check the statistics by simulation: intervals, gates and races, many thousand times
+	$(BIN)/pytest -n 2 -m slow
 
 lint: $(VENV)/.dev  ## Check style, types and the order of the modules
 	$(BIN)/ruff check .

@@ -15,7 +15,7 @@ from evalkit.runner.manifest import Manifest, ManifestModel, ManifestPrompt, Man
 from evalkit.runner.plan import model_fingerprint, select_cases
 from evalkit.runner.retry import input_tokens
 from evalkit.suite.render import Renderer
-from evalkit.types import Call, Case, Image, Message, Model, Prompt, Request, Suite, Usage
+from evalkit.types import Call, Case, Image, Message, Model, Prompt, PromptTurn, Request, Suite, Usage
 
 _STALE: Final = f"its price was read more than {STALE_AFTER_DAYS} days ago: look it up anew"
 LOCAL: Final = "local"
@@ -98,12 +98,28 @@ def describe(job: Job, *, run_id: str, created_at: str, evalkit: str, concurrenc
         evalkit=evalkit,
         suite=ManifestSuite(suite.name, suite.path, suite.description, suite.fingerprint),
         models=describe_models(job.models, concurrency),
-        prompts=tuple(ManifestPrompt(prompt.name, prompt.fingerprint) for prompt in job.prompts),
+        prompts=tuple(describe_prompt(prompt) for prompt in job.prompts),
         selection=job.selection,
         trials=job.trials,
         threshold=suite.threshold,
+        cluster=suite.cluster,
+        gate=suite.gate,
+        decide=suite.decide,
         judges=describe_models(job.judges, concurrency),
     )
+
+
+def describe_prompt(prompt: Prompt) -> ManifestPrompt:
+    """Describe a prompt as a manifest does."""
+    return ManifestPrompt(prompt.name, prompt.fingerprint, template=tuple(map(_message_text, prompt.turns)))
+
+
+def _message_text(turn: PromptTurn) -> tuple[str, str]:
+    """A message's role and template; a list of messages stands as the var it comes from, a picture as its place."""
+    if turn.insert is not None:
+        return "messages", turn.insert
+    parts = [part.template if part.kind == "text" else f"[image: {part.template}]" for part in turn.parts]
+    return turn.role or "", "\n".join(parts) if parts else turn.template
 
 
 def describe_models(models: Iterable[Model], concurrency: Mapping[str, int]) -> tuple[ManifestModel, ...]:

@@ -60,11 +60,15 @@ class ManifestModel:
 
 @dataclass(frozen=True, slots=True)
 class ManifestPrompt:
-    """A prompt that was asked. `file` is set for one that was named on the command line, not by the suite."""
+    """A prompt that was asked. `file` is set for one that was named on the command line, not by the suite.
+
+    `template` is its text, message by message, for people to compare; empty in the runs of older releases.
+    """
 
     name: str
     fingerprint: str
     file: str | None = None
+    template: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +110,8 @@ class Manifest:
 
     `limit_history` tells per model how its limit on calls in flight changed: seconds into the run, new limit, reason.
     `judges` are the models that scorers ask. `stopped` says why a run ended before it was through, other than by a
-    signal: a budget was used up. `concurrency` is what the command line asked for.
+    signal: a budget was used up. `concurrency` is what the command line asked for. `cluster`, `gate` and `decide`
+    are the suite's.
     """
 
     run_id: str
@@ -118,6 +123,9 @@ class Manifest:
     selection: Selection
     trials: int = 1
     threshold: float | None = None
+    cluster: str | None = None
+    gate: Mapping[str, Json] = field(default_factory=dict)
+    decide: Mapping[str, Json] = field(default_factory=dict)
     judges: tuple[ManifestModel, ...] = ()
     models_file: str | None = None
     concurrency: int | str | None = None
@@ -174,7 +182,7 @@ def _manifest(data: Mapping[str, Any]) -> Manifest:
             "suite": ManifestSuite(**_known(ManifestSuite, data["suite"])),
             "models": tuple(_model(row) for row in data["models"]),
             "judges": tuple(_model(row) for row in data.get("judges", ())),
-            "prompts": tuple(ManifestPrompt(**_known(ManifestPrompt, row)) for row in data["prompts"]),
+            "prompts": tuple(_prompt(row) for row in data["prompts"]),
             "selection": Selection(
                 **{
                     **_known(Selection, data["selection"]),
@@ -191,6 +199,11 @@ def _manifest(data: Mapping[str, Any]) -> Manifest:
             },
         }
     )
+
+
+def _prompt(row: Mapping[str, Any]) -> ManifestPrompt:
+    template = tuple((str(role), str(text)) for role, text in row.get("template", ()))
+    return ManifestPrompt(**{**_known(ManifestPrompt, row), "template": template})
 
 
 def _model(row: Mapping[str, Any]) -> ManifestModel:

@@ -93,6 +93,7 @@ class Suite:
     `data_policy: local` keeps its cases on this machine and on `allow_hosts`. `needs` are the FEATURES that its
     requests carry; a form of the answer that `params` ask for is not among them, as models may settle it otherwise.
     `judges` are the models that its scorers may ask, by name; `embedders` those of them that are asked for embeddings.
+    `cluster` names the var whose value cases of one source share. `gate` and `decide` are the rules as they stand.
     """
 
     name: str
@@ -114,6 +115,9 @@ class Suite:
     needs: frozenset[str] = frozenset()
     judges: tuple[str, ...] = ()
     embedders: tuple[str, ...] = ()
+    cluster: str | None = None
+    gate: Mapping[str, Json] = field(default_factory=dict)
+    decide: Mapping[str, Json] = field(default_factory=dict)
     fingerprint: str = ""
 
     def scorers_for(self, case: Case) -> tuple[ScorerEntry, ...]:
