@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from statistics import NormalDist
 from typing import NamedTuple
+
+from evalkit.stats.distributions import beta_quantile, check_confidence, two_sided_z
 
 _NEGLIGIBLE = 1e-12
 """A standard error below this is rounding noise of an exact 0: values lie in 0..1, so real ones are far larger."""
@@ -35,20 +36,43 @@ def wilson(passed: int, n: int, confidence: float = 0.95) -> Interval:
     Raises:
         ValueError: `passed` is not within 0..n, or `confidence` not within 0..1.
     """
+    _check_counts(passed, n)
+    return _score_interval(passed, n, confidence)
+
+
+def clopper_pearson(passed: int, n: int, confidence: float = 0.95) -> Interval:
+    """Exact interval of a proportion: it never covers less than `confidence`, and mostly covers more.
+
+    C. J. Clopper, E. S. Pearson (1934), The use of confidence or fiducial limits illustrated in the case of the
+    binomial, Biometrika 26:404-413. Its ends are quantiles of beta distributions.
+
+    Args:
+        passed: successes, 0..n.
+        n: independent trials; 0 gives 0..1.
+        confidence: two-sided, between 0 and 1.
+
+    Raises:
+        ValueError: `passed` is not within 0..n, or `confidence` not within 0..1.
+    """
+    _check_counts(passed, n)
+    check_confidence(confidence)
+    tail = (1 - confidence) / 2
+    low = beta_quantile(tail, passed, n - passed + 1) if passed else 0.0
+    # The upper end is the lower end of the failures: so both have the same precision.
+    high = 1 - beta_quantile(tail, n - passed, passed + 1) if passed < n else 1.0
+    return Interval(low, high)
+
+
+def _check_counts(passed: int, n: int) -> None:
     if not 0 <= passed <= n:
         raise ValueError(f"passed must be within 0..n, not {passed} of {n}")
-    return _score_interval(passed, n, confidence)
 
 
 def clustered_mean_interval(values_by_cluster: Sequence[Sequence[float]], confidence: float = 0.95) -> Interval:
     """Interval of the mean of clustered values, e.g. of a pass rate over several trials of each case.
 
-    Values of one cluster may depend on each other; clusters are independent. The standard error is the clustered one of
-    E. Miller (2024), Adding error bars to evals, arXiv:2411.00640, section 2.2:
-
-        SE = sqrt(sum over clusters c of (sum over i in c of (s_ic - mean))^2) / n
-
-    The interval is that of `mean_interval`. So repeating a deterministic model changes nothing.
+    Values of one cluster may depend on each other; clusters are independent. The interval is that of `mean_interval`
+    by the `clustered_standard_error`. So repeating a deterministic model changes nothing.
 
     Args:
         values_by_cluster: one sequence of values within 0..1 per cluster; empty clusters are ignored.
@@ -65,9 +89,28 @@ def clustered_mean_interval(values_by_cluster: Sequence[Sequence[float]], confid
     if not all(0 <= value <= 1 for values in clusters for value in values):
         raise ValueError("values must be within 0..1")
     mean = math.fsum(value for values in clusters for value in values) / n if n else 0.0
-    residuals = (math.fsum(values) - len(values) * mean for values in clusters)
-    error = math.sqrt(math.fsum(residual**2 for residual in residuals)) / n if n else 0.0
-    return mean_interval(mean, error, len(clusters), confidence)
+    return mean_interval(mean, clustered_standard_error(clusters), len(clusters), confidence)
+
+
+def clustered_standard_error(values_by_cluster: Sequence[Sequence[float]]) -> float:
+    """Standard error of the mean of values of which those of one cluster may depend on each other.
+
+    E. Miller (2024), Adding error bars to evals, arXiv:2411.00640, section 2.2:
+
+        SE = sqrt(sum over clusters c of (sum over i in c of (s_ic - mean))^2) / n
+
+    Args:
+        values_by_cluster: one sequence of values per cluster; empty clusters are ignored.
+
+    Returns:
+        The standard error; 0 where it cannot be told (one cluster, no value) or where nothing varies.
+    """
+    n = sum(map(len, values_by_cluster))
+    if not n:
+        return 0.0
+    mean = math.fsum(value for values in values_by_cluster for value in values) / n
+    residuals = (math.fsum(values) - len(values) * mean for values in values_by_cluster)
+    return math.sqrt(math.fsum(residual**2 for residual in residuals)) / n
 
 
 def mean_interval(mean: float, error: float, clusters: int, confidence: float = 0.95) -> Interval:
@@ -87,7 +130,7 @@ def mean_interval(mean: float, error: float, clusters: int, confidence: float = 
 
 def _score_interval(successes: float, n: float, confidence: float) -> Interval:
     """Wilson's formula, which holds for a fractional number of successes as well."""
-    z = _z(confidence)
+    z = two_sided_z(confidence)
     if n == 0:
         return Interval(0.0, 1.0)
     failures = n - successes
@@ -98,10 +141,3 @@ def _score_interval(successes: float, n: float, confidence: float) -> Interval:
     low = 0.0 if successes <= 0 else max(0.0, (centre - half) / total)
     high = 1.0 if failures <= 0 else min(1.0, (centre + half) / total)
     return Interval(low, high)
-
-
-def _z(confidence: float) -> float:
-    """Two-sided normal quantile: 1.96 for 0.95."""
-    if not 0 < confidence < 1:
-        raise ValueError(f"confidence must be between 0 and 1, not {confidence}")
-    return NormalDist().inv_cdf((1 + confidence) / 2)
