@@ -21,6 +21,7 @@ hypothesis.settings.register_profile(
 )
 hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "steady"))
 
+SHARED = Path(__file__).parents[2] / "shared" / "fixtures"
 WEIGHTS = cache_dir() / "SmolLM2-135M-Instruct.Q4_1.gguf"
 
 
@@ -51,6 +52,14 @@ def weights() -> Path:
     if not WEIGHTS.is_file():
         pytest.skip("needs the weights: evalkit models pull smollm2-135m")
     return WEIGHTS
+
+
+@pytest.fixture
+def shared() -> Path:
+    """Return the folder of published results; the test is skipped where it does not lie beside the checkout."""
+    if not SHARED.is_dir():
+        pytest.skip("no ../shared/fixtures beside the checkout")
+    return SHARED
 
 
 def pytest_terminal_summary(terminalreporter: TerminalReporter) -> None:

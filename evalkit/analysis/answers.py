@@ -7,6 +7,7 @@ from array import array
 from dataclasses import replace
 
 from evalkit.analysis.figures import Share, Total, percentiles
+from evalkit.analysis.latencies import percentile_intervals, tail_interval
 from evalkit.analysis.summary import Consumption, Latency
 from evalkit.models.gpu import gpu_cost_usd
 from evalkit.stats import quantile
@@ -41,7 +42,20 @@ class Times:
         ttft_p50, ttft_p95 = percentiles(self._ttft, 0.5, 0.95)
         client_p50, client_p95 = percentiles(self._client, 0.5, 0.95)
         server = [(part, quantile(self._server[part], 0.5)) for part in SERVER_PARTS if part in self._server]
-        return Latency(len(self._latency), p50, p90, p95, p99, ttft_p50, ttft_p95, client_p50, client_p95, dict(server))
+        return Latency(
+            n=len(self._latency),
+            p50=p50,
+            p90=p90,
+            p95=p95,
+            p99=p99,
+            ttft_p50=ttft_p50,
+            ttft_p95=ttft_p95,
+            client_p50=client_p50,
+            client_p95=client_p95,
+            server=dict(server),
+            intervals=percentile_intervals(self._latency),
+            tail_interval=tail_interval(self._latency),
+        )
 
 
 class Busy:

@@ -1,4 +1,4 @@
-"""A baseline: the verdicts of a run, frozen case by case in a small sorted file that is committed and read as a diff."""
+"""A baseline: the verdicts of a run, frozen case by case in a small sorted file whose diffs people read."""
 
 from __future__ import annotations
 

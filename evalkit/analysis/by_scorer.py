@@ -62,27 +62,27 @@ class ScorerCounts:
 
     Args:
         cases: how many there are.
-        trials: how often each is asked. Calls come in the plan's order: trial after trial of all cases.
+        trials: how often each is asked.
+        shared: whether cases share sources.
     """
 
-    def __init__(self, cases: int, trials: int) -> None:
+    def __init__(self, cases: int, trials: int, *, shared: bool = False) -> None:
         self.left_out = 0
         """Verdicts of scorers with other names."""
         self._cases = cases
         self._trials = trials
-        self._calls = 0
+        self._shared = shared
         self._counts: dict[str, _Count] = {}
 
-    def add(self, score: CallScore | None) -> None:
-        """Add the verdicts on the next call; None where there is none."""
+    def add(self, score: CallScore | None, unit: int) -> None:
+        """Add the verdicts on a call, None where there is none; `unit` is the number of its case, or of its source."""
         for name, verdict in named_verdicts(score) if score else ():
             if name not in self._counts and len(self._counts) == MOST_SCORERS:
                 self.left_out += 1
                 continue
             if name not in self._counts:
-                self._counts[name] = _Count(self._cases, self._trials)
-            self._counts[name].add(self._calls % self._cases, verdict)
-        self._calls += 1
+                self._counts[name] = _Count(self._cases, self._trials, shared=self._shared)
+            self._counts[name].add(unit, verdict)
 
     def summaries(self, model: str, prompt: str) -> Iterator[ScorerSummary]:
         """The figures of every scorer, in the order in which they first spoke."""
@@ -93,17 +93,17 @@ class ScorerCounts:
 class _Count:
     """The verdicts of one scorer."""
 
-    def __init__(self, cases: int, trials: int) -> None:
+    def __init__(self, cases: int, trials: int, *, shared: bool) -> None:
         self._passed = 0
-        self._passes = CaseMean(cases, trials)
-        self._values = CaseMean(cases, trials)
+        self._passes = CaseMean(cases, trials, shared=shared)
+        self._values = CaseMean(cases, trials, shared=shared)
         self._graded = False
         self._weights: set[float] = set()
         self._faults = 0
         self._fault = ""
 
-    def add(self, case: int, verdict: ScorerVerdict) -> None:
-        """Add the verdict on an answer to the case of this number."""
+    def add(self, unit: int, verdict: ScorerVerdict) -> None:
+        """Add the verdict on an answer to the case (or of the source) of this number."""
         if len(self._weights) < 2:  # that there are several is all there is to know
             self._weights.add(verdict.weight)
         fault = fault_of(verdict)
@@ -113,9 +113,9 @@ class _Count:
             return
         score = verdict.score
         self._passed += score.passed
-        self._passes.add(case, float(score.passed))
+        self._passes.add(unit, float(score.passed))
         if score.value is not None:
-            self._values.add(case, score.value)
+            self._values.add(unit, score.value)
             self._graded = self._graded or score.value != score.passed
 
     def summary(self, model: str, prompt: str, name: str) -> ScorerSummary:

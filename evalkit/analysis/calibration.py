@@ -77,7 +77,7 @@ class CandidateCalibration:
         model, prompt: its names.
         judged: how many of its answers the scorer judged.
         passed: how many of these it passed.
-        interval: 95 % interval of that share.
+        interval: 95 % interval of that share; None where it judged none.
         agreement: with people, on its answers; None where none is labelled.
         corrected: the pass rate by people's standard; None with fewer than MIN_LABELS labels.
         to_halve: how many labels in all would halve the interval of that; None where that takes more cases.
@@ -88,16 +88,16 @@ class CandidateCalibration:
     prompt: str
     judged: int
     passed: int
-    interval: Interval
+    interval: Interval | None
     agreement: Agreement | None
     corrected: Corrected | None
     to_halve: int | None
     like_random: bool = True
 
     @property
-    def rate(self) -> float:
-        """The share of answers that the scorer passes, 0..1."""
-        return self.passed / self.judged
+    def rate(self) -> float | None:
+        """The share of answers that the scorer passes, 0..1; None where it judged none."""
+        return self.passed / self.judged if self.judged else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,17 +150,19 @@ def calibrate(
     Raises:
         ConfigError: a row of the run is damaged, labels do not fit the run, or there is no such scorer.
     """
-    matcher, positions = LabelMatcher(labels), PositionCounts()
+    matcher, positions, cluster = LabelMatcher(labels), PositionCounts(), run.manifest.cluster
+    meant = [one for one in run.groups if candidates is None or one in candidates]
     tables: dict[str, _Table] = {}
-    for row, wanted in _rows(run, candidates):
+    for row, wanted in _rows(run, meant):
         labelled = matcher.add(row, wanted=wanted)
         if not wanted:
             continue
         if row.verdict:
             positions.add(row.verdict)
         for name, score in verdicts_of(row):
-            table = tables.setdefault(name, _Table(clustered=run.manifest.trials > 1 or bool(run.manifest.cluster)))
-            table.add(row, score, cluster_of(row.case, run.manifest.cluster or ""), labelled=labelled)
+            table = tables.setdefault(name, _Table(clustered=run.manifest.trials > 1 or cluster is not None))
+            source = row.case.id if cluster is None else cluster_of(row.case, cluster)
+            table.add(row, score, source, labelled=labelled)
     said = matcher.result()
     names = chosen_scorers({name: table.asks for name, table in tables.items()}, scorers, run)
     tallies = votes(said.values())
@@ -170,15 +172,15 @@ def calibrate(
         blank=labels.blank,
         annotators=labels.annotators,
         people=fleiss_kappa(tallies) if tallies else None,
-        scorers=tuple(tables[name].calibration(name, said) for name in names),
+        scorers=tuple(tables[name].calibration(name, meant, said) for name in names),
         positions=positions.by_judge,
     )
 
 
-def _rows(run: RunData, candidates: Collection[Candidate] | None) -> Iterator[tuple[CallRow, bool]]:
-    for candidate, rows in run.groups.items():
-        wanted = candidates is None or candidate in candidates
-        yield from ((row, wanted) for row in rows)
+def _rows(run: RunData, wanted: Collection[Candidate]) -> Iterator[tuple[CallRow, bool]]:
+    """Every row, and whether it is of a candidate that is wanted."""
+    for row in run.rows:
+        yield row, (row.call.model, row.call.prompt) in wanted
 
 
 def verdicts_of(row: CallRow) -> Iterator[tuple[str, Score]]:
@@ -241,7 +243,9 @@ class _Table:
         if labelled:
             self._labelled[row.call.call_id] = candidate, cluster, score.passed
 
-    def calibration(self, name: str, said: Mapping[str, PeopleSay]) -> ScorerCalibration:
+    def calibration(
+        self, name: str, candidates: Sequence[Candidate], said: Mapping[str, PeopleSay]
+    ) -> ScorerCalibration:
         """Work out all figures."""
         pooled: dict[str, list[_Verdict]] = {}
         each: dict[Candidate, dict[str, list[_Verdict]]] = {}
@@ -250,11 +254,11 @@ class _Table:
             if people is not None:
                 pooled.setdefault(cluster, []).append((passed, people))
                 each.setdefault(candidate, {}).setdefault(cluster, []).append((passed, people))
-        candidates = tuple(self._candidate(candidate, each.get(candidate, {})) for candidate in self._counts)
-        return ScorerCalibration(name, _agreement(pooled), candidates, len(said.keys() - self._labelled.keys()))
+        figures = tuple(self._candidate(candidate, each.get(candidate, {})) for candidate in candidates)
+        return ScorerCalibration(name, _agreement(pooled), figures, len(said.keys() - self._labelled.keys()))
 
     def _candidate(self, candidate: Candidate, verdicts: Mapping[str, Sequence[_Verdict]]) -> CandidateCalibration:
-        counts, agreement = self._counts[candidate], _agreement(verdicts)
+        counts, agreement = self._counts.get(candidate, Counter()), _agreement(verdicts)
         judged = counts.total()
         clusters: Sequence[Sequence[float]] = list(self._clusters.get(candidate, {}).values())
         values = clusters or [[1.0]] * counts[True] + [[0.0]] * counts[False]
@@ -267,7 +271,7 @@ class _Table:
             *candidate,
             judged=judged,
             passed=counts[True],
-            interval=clustered_mean_interval(values),
+            interval=clustered_mean_interval(values) if judged else None,
             agreement=agreement,
             corrected=prediction_powered_rate(enough) if enough else None,
             to_halve=labels_to_halve(enough) if enough else None,

@@ -94,7 +94,7 @@ class Traffic:
         requests_per_day, tokens_per_day: exactly one of them.
         input_share: the part of the tokens that is input, 0..1; None: as each candidate was measured, or the trace.
         trace: whose tokens and peaks hold instead of those measured; its rate is not taken from here.
-        peak_factor: the peak over the mean, where no trace tells it.
+        peak_factor: the peak over the mean; None: as in the trace, or PEAK_FACTOR.
         target_utilisation: how much of what servers can do may be used at the peak, above 0 and up to 1.
 
     Raises:
@@ -105,7 +105,7 @@ class Traffic:
     tokens_per_day: float | None = None
     input_share: float | None = None
     trace: Trace | None = None
-    peak_factor: float = PEAK_FACTOR
+    peak_factor: float | None = None
     target_utilisation: float = TARGET_UTILISATION
 
     def __post_init__(self) -> None:
@@ -127,7 +127,9 @@ class Traffic:
     @property
     def peak(self) -> float:
         """The output tokens of a second at the peak, over those of the mean second."""
-        return self.peak_factor if self.trace is None else self.trace.peak_factor
+        if self.peak_factor is not None:
+            return self.peak_factor
+        return self.trace.peak_factor if self.trace else PEAK_FACTOR
 
     def of_tokens(self, per_day: float) -> Traffic:
         """The same kind of traffic, so many tokens a day of it."""

@@ -57,6 +57,18 @@ class BreakEven:
     capacity_known: bool = False
     floor_usd: float | None = None
 
+    @property
+    def tokens_per_unit(self) -> float | None:
+        """Input and output tokens of the API; None where unknown."""
+        of = self.per_unit
+        if of is None or of.input_tokens is None or of.output_tokens is None:
+            return None
+        return of.input_tokens.value + of.output_tokens.value
+
+    def requests(self, units: float) -> float | None:
+        """How many requests so many units are; None where unknown."""
+        return units * self.per_unit.requests.value if self.per_unit and self.per_unit.requests else None
+
 
 def break_even(api: Use, server: Use, traffic: Traffic) -> BreakEven:
     """Find the volumes at which an API and servers of one's own cost the same.

@@ -18,7 +18,7 @@ from evalkit.analysis.run_data import Candidate, RunData
 from evalkit.models.gpu import busy_s
 from evalkit.models.prices import cost_usd, thinks
 from evalkit.runner.manifest import ManifestModel
-from evalkit.stats.distributions import two_sided_t
+from evalkit.stats.distributions import beta_quantile
 from evalkit.types import Price, Record
 
 _COLUMNS: Final = ("requests", "input", "output", "tokens", "usd")
@@ -142,8 +142,14 @@ def ratio(above: Sequence[float], below: Sequence[float], confidence: float = 0.
         return Figure(value, None, None)
     squares = math.fsum((a - value * b) ** 2 for a, b in zip(above, below, strict=True))
     error = math.sqrt(squares * clusters / (clusters - 1)) / total
-    half = two_sided_t(confidence, clusters - 1) * error
+    half = _student(confidence, clusters - 1) * error
     return Figure(value, max(0.0, value - half), value + half)
+
+
+def _student(confidence: float, freedom: int) -> float:
+    """Two-sided quantile of Student's t, by that of the beta distribution."""
+    x = beta_quantile(1 - confidence, freedom / 2, 0.5)
+    return math.sqrt(freedom * (1 - x) / x)
 
 
 class _Speed:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from evalkit.analysis.answers import AnswerCount
 from evalkit.analysis.results import CaseResults, ResultsCount, RunResults
-from evalkit.analysis.run_data import Candidate, RunData, Rows
+from evalkit.analysis.run_data import Candidate, Rows, RunData
 from evalkit.analysis.side import question
 from evalkit.runner.manifest import ManifestModel, read_cases
 from evalkit.runner.plan import fingerprint
@@ -28,6 +28,7 @@ class Measured:
         model, prompt: its names.
         latencies_ms: of its answers, in no order.
         p50, p90, p95, p99: their percentiles; None where nothing was timed.
+        answers: how many there are.
         cost_per_case_usd: mean cost of an answer; None where unknown.
         cost_interval: its 95 % interval; None where unknown.
         served_models: what the provider said it was, sorted.
@@ -40,6 +41,7 @@ class Measured:
     p90: float | None
     p95: float | None
     p99: float | None
+    answers: int
     cost_per_case_usd: float | None
     cost_interval: Interval | None
     served_models: tuple[str, ...]
@@ -119,6 +121,7 @@ def _measured(candidate: Candidate, rows: Rows, model: ManifestModel, count: Res
         latency.p90,
         latency.p95,
         latency.p99,
+        answers.n,
         each,
         None if each is None or model.gpu else costs.interval(each),
         tuple(sorted(answers.served)),

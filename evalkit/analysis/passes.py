@@ -1,15 +1,40 @@
-"""Counting passes, call by call, in memory that does not grow with the cases (two numbers each where trials repeat)."""
+"""Counting passes, call by call, in memory that does not grow with the cases.
+
+Two numbers each where trials repeat, three where cases share sources.
+"""
 
 from __future__ import annotations
 
-import math
 from array import array
-from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator
 
+from evalkit.analysis.figures import Groups, Mean, group_mean
+from evalkit.analysis.results import cluster_of
 from evalkit.analysis.rows import CallRow, Outcome
-from evalkit.analysis.summary import Consistency, PassRate
-from evalkit.stats import Interval, clustered_mean_interval, pass_at_k, pass_hat_k, wilson
+from evalkit.analysis.summary import PassRate, PassTrials
+from evalkit.stats import pass_at_k, pass_hat_k
+from evalkit.types import Case
+
+
+class Clusters:
+    """What the cases share with each other, each kind numbered as it comes.
+
+    Args:
+        key: the var whose value cases of one source share.
+    """
+
+    def __init__(self, key: str) -> None:
+        self._key = key
+        self._numbers: dict[str, int] = {}
+        self.of_cases = array("I")
+        """The number of each case's cluster, as far as cases went by."""
+
+    def of(self, place: int, case: Case) -> int:
+        """The number of a case's cluster; `place` is that of the case. In the first round cases come in order."""
+        if place == len(self.of_cases):
+            self.of_cases.append(self._numbers.setdefault(cluster_of(case, self._key), len(self._numbers)))
+        return self.of_cases[place]
 
 
 class PassCount:
@@ -19,57 +44,61 @@ class PassCount:
         self.cases = 0
         self._outcomes: Counter[Outcome] = Counter()
         self._results: Counter[tuple[int, int]] = Counter()
+        self._clustered = array("I")
 
     def add_call(self, outcome: Outcome) -> None:
         """Count a call."""
         self._outcomes[outcome] += 1
 
-    def add_case(self, passed: int, finished: int) -> None:
-        """Count a case all of whose calls were counted."""
+    def add_case(self, passed: int, finished: int, cluster: int | None = None) -> None:
+        """Count a case all of whose calls were counted; `cluster` is what it shares with others."""
         self.cases += 1
         self._results[passed, finished] += 1
+        if cluster is not None:
+            self._clustered.extend((cluster, passed, finished))
 
     def rate(self) -> PassRate:
-        """The rate with its interval: Wilson, or clustered by case where a case was asked several times."""
+        """The rate with its interval: Wilson, or clustered by case or source where these hold several calls."""
+        mean = group_mean(self._groups(lambda passed, finished: (passed, finished)))
         return PassRate(
             passed=self._outcomes[Outcome.PASSED],
             failed=self._outcomes[Outcome.FAILED],
             errors=self._outcomes[Outcome.ERROR],
             missing=self._outcomes[Outcome.MISSING],
-            interval=self._interval(),
+            not_asked=self._outcomes[Outcome.NOT_ASKED],
+            interval=mean.interval if mean else None,
         )
 
-    def consistency(self, trials: int) -> Consistency | None:
-        """How the trials of single cases agree; None where there is one trial each, or no case had all of them."""
-        whole = {passed: n for (passed, times), n in self._results.items() if times == trials}
-        cases = sum(whole.values())
-        if trials == 1 or not cases:
-            return None
-        ever, always = cases - whole.get(0, 0), whole.get(trials, 0)
-        return Consistency(
-            k=trials,
-            cases=cases,
-            flaky=ever - always,
-            pass_at_k=_mean(whole, lambda passed: pass_at_k(trials, passed, trials)),
-            pass_at_k_interval=wilson(ever, cases),
-            pass_hat_k=_mean(whole, lambda passed: pass_hat_k(trials, passed, trials)),
-            pass_hat_k_interval=wilson(always, cases),
+    def whole(self, trials: int) -> Counter[int]:
+        """The cases all of whose trials finished, by how many passed."""
+        return Counter({passed: n for (passed, finished), n in self._results.items() if finished == trials})
+
+    def over_trials(self, trials: int) -> tuple[PassTrials, ...]:
+        """pass@k and pass^k for each k up to `trials`, over the cases all of which finished; empty without any."""
+        return tuple(
+            PassTrials(k, ever.value, ever.interval, always.value, always.interval)
+            for k in range(1, trials + 1)
+            if (ever := self._estimate(pass_at_k, trials, k)) and (always := self._estimate(pass_hat_k, trials, k))
         )
 
-    def _interval(self) -> Interval | None:
-        finished = {result: n for result, n in self._results.items() if result[1]}
-        if not finished:
-            return None
-        if all(times == 1 for _, times in finished):
-            return wilson(self._outcomes[Outcome.PASSED], sum(finished.values()))
-        # Cases with the same result share one tuple: a reference per case, not a list of floats.
-        values = {(passed, times): (1.0,) * passed + (0.0,) * (times - passed) for passed, times in finished}
-        return clustered_mean_interval([values[result] for result, n in finished.items() for _ in range(n)])
+    def _estimate(self, estimate: Callable[[int, int, int], float], trials: int, k: int) -> Mean | None:
+        known = {passed: estimate(trials, passed, k) for passed in self.whole(trials)}
+        return group_mean(self._groups(lambda passed, finished: (known[passed], 1) if finished == trials else (0.0, 0)))
 
-
-def _mean(cases: Mapping[int, int], estimate: Callable[[int], float]) -> float:
-    """The mean of an estimate over cases, given as how many passed how often."""
-    return math.fsum(n * estimate(passed) for passed, n in cases.items()) / sum(cases.values())
+    def _groups(self, part: Callable[[int, int], tuple[float, int]]) -> Groups:
+        """What the cases of each source add up to; a case counts as its sum and number of values."""
+        if not self._clustered:
+            groups: Counter[tuple[float, int]] = Counter()
+            for (passed, finished), cases in self._results.items():
+                groups[part(passed, finished)] += cases
+            return groups
+        sums: defaultdict[int, list[float]] = defaultdict(lambda: [0.0, 0.0])
+        numbers = iter(self._clustered)
+        for cluster, passed, finished in zip(numbers, numbers, numbers, strict=True):
+            total, size = part(passed, finished)
+            sums[cluster][0] += total
+            sums[cluster][1] += size
+        return Counter((total, int(size)) for total, size in sums.values())
 
 
 class CandidateCount:
@@ -83,20 +112,18 @@ class CandidateCount:
     def __init__(self, cases: int, trials: int) -> None:
         self.all = PassCount()
         self.by_tag: dict[str, PassCount] = {}
-        self._cases = cases
         self._trials = trials
-        self._calls = 0
         slots = bytes(4 * cases) if trials > 1 else b""
         self._passed, self._finished = array("I", slots), array("I", slots)
 
-    def add(self, row: CallRow, outcome: Outcome) -> None:
-        """Count the next call."""
-        result = self._result(outcome)
+    def add(self, row: CallRow, outcome: Outcome, place: int, cluster: int | None = None) -> None:
+        """Count the next call; `place` is that of its case, `cluster` what the case shares with others."""
+        result = self._result(outcome, place)
         last = row.call.trial == self._trials
         for count in self._counts(row):
             count.add_call(outcome)
             if last:
-                count.add_case(*result)
+                count.add_case(*result, cluster)
 
     def _counts(self, row: CallRow) -> Iterator[PassCount]:
         yield self.all
@@ -105,13 +132,11 @@ class CandidateCount:
                 self.by_tag[tag] = PassCount()
             yield self.by_tag[tag]
 
-    def _result(self, outcome: Outcome) -> tuple[int, int]:
+    def _result(self, outcome: Outcome, place: int) -> tuple[int, int]:
         """How often this call's case has passed and finished, this call included."""
-        passed, finished = int(outcome is Outcome.PASSED), int(outcome is not Outcome.MISSING)
+        passed, finished = int(outcome is Outcome.PASSED), int(outcome.is_finished)
         if self._trials == 1:
             return passed, finished
-        case = self._calls % self._cases
-        self._calls += 1
-        self._passed[case] += passed
-        self._finished[case] += finished
-        return self._passed[case], self._finished[case]
+        self._passed[place] += passed
+        self._finished[place] += finished
+        return self._passed[place], self._finished[place]

@@ -91,7 +91,7 @@ class ResultsCount:
         if len(self._ids) < self._cases:
             self._know(row.case)
         outcome = row.outcome
-        if outcome is Outcome.MISSING:
+        if not outcome.is_finished:
             return
         results = self._by_candidate[row.call.model, row.call.prompt]
         results.finished[place] += 1

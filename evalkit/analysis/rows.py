@@ -14,22 +14,35 @@ SCORER_ERROR = "scorer"
 
 
 class Outcome(StrEnum):
-    """What became of a planned call. All but MISSING are finished and stand in the pass rate's denominator."""
+    """What became of a planned call. The first three are finished and stand in the pass rate's denominator.
+
+    A MISSING call was never finished; one that is NOT_ASKED was not needed: its candidate's race was over.
+    """
 
     PASSED = "passed"
     FAILED = "failed"
     ERROR = "error"
     MISSING = "missing"
+    NOT_ASKED = "not asked"
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether the call has an end."""
+        return self not in {Outcome.MISSING, Outcome.NOT_ASKED}
 
 
 @dataclass(frozen=True, slots=True)
 class CallRow:
-    """A planned call, its case, and its last record and score, as far as the run got."""
+    """A planned call, its case, and its last record and score, as far as the run got.
+
+    `needed` is False for a call that a race did without.
+    """
 
     call: Call
     case: Case
     record: Record | None = None
     score: CallScore | None = None
+    needed: bool = True
 
     @property
     def answer(self) -> Record | None:
@@ -57,7 +70,7 @@ class CallRow:
         if self.error:
             return Outcome.ERROR
         if self.record is None or self.score is None:
-            return Outcome.MISSING
+            return Outcome.MISSING if self.needed or self.record else Outcome.NOT_ASKED
         return Outcome.PASSED if self.score.passed else Outcome.FAILED
 
 

@@ -14,6 +14,7 @@ from evalkit.runner.index import Index, RowReader, index_journals
 from evalkit.runner.journal import RECORDS, SCORES, decode_record, decode_score
 from evalkit.runner.manifest import Manifest, ManifestModel, ManifestPrompt, read_cases, read_manifest
 from evalkit.runner.plan import call_id, case_fingerprint
+from evalkit.runner.race_plan import Needed, needed_calls
 from evalkit.runner.talk import added
 from evalkit.types import Call, Record
 
@@ -41,11 +42,12 @@ class Rows:
         ConfigError: on the way, at a damaged row; names file and line.
     """
 
-    def __init__(self, folder: Path, index: Index, rounds: Sequence[_Round], per_case: int) -> None:
+    def __init__(self, folder: Path, index: Index, rounds: Sequence[_Round], per_case: int, needed: Needed) -> None:
         self._folder = folder
         self._index = index
         self._rounds = rounds
         self._per_case = per_case
+        self._needed = needed
 
     def __len__(self) -> int:
         return len(self._rounds) * self.cases
@@ -62,19 +64,20 @@ class Rows:
         ):
             for model, prompt, trial, turn in self._rounds:
                 positions = range(turn, len(self._index.call_ids), self._per_case)
-                for position, case in zip(positions, read_cases(self._folder), strict=True):
+                for place, (position, case) in enumerate(zip(positions, read_cases(self._folder), strict=True)):
                     record = records.at(self._index.records[position])
                     yield CallRow(
                         Call(f"{self._index.call_ids[position]:016x}", model.name, prompt.name, case.id, trial),
                         case,
                         record and priced(record, model),
                         scores.at(self._index.scores[position]),
+                        self._needed(model.name, prompt.name, place),
                     )
 
     def of(self, candidate: Candidate) -> Rows:
         """The rows of one candidate."""
         rounds = [one for one in self._rounds if (one.model.name, one.prompt.name) == candidate]
-        return Rows(self._folder, self._index, rounds, self._per_case)
+        return Rows(self._folder, self._index, rounds, self._per_case, self._needed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +108,8 @@ def load_run(folder: Path) -> RunData:
     manifest = read_manifest(folder)
     rounds = _rounds(manifest)
     index = index_journals(_call_ids(folder, rounds), folder / RECORDS, folder / SCORES)
-    return RunData(folder, manifest, Rows(folder, index, rounds, len(rounds)))
+    needed = needed_calls(manifest, len(index.call_ids) // len(rounds) if rounds else 0)
+    return RunData(folder, manifest, Rows(folder, index, rounds, len(rounds), needed))
 
 
 def _rounds(manifest: Manifest) -> tuple[_Round, ...]:

@@ -7,6 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from evalkit.analysis.by_scorer import ScorerSummary
+from evalkit.analysis.decision import Decision
+from evalkit.analysis.differences import Comparisons
+from evalkit.analysis.figures import Ends, Mean
 from evalkit.analysis.labels import LabelSummary
 from evalkit.analysis.load import LoadSummary
 from evalkit.analysis.rows import CallRow
@@ -23,7 +26,8 @@ _CLIENT_MS = 1.0
 class PassRate:
     """How often a set of calls passed.
 
-    An error is not passed but finished: it stands in the denominator. `missing` calls never finished and do not.
+    An error is not passed but finished: it stands in the denominator. `missing` calls never finished and do not;
+    nor do those that a race did without, which are `not_asked`.
     """
 
     passed: int
@@ -32,6 +36,7 @@ class PassRate:
     missing: int
     interval: Interval | None
     """95 % interval of the rate; None when nothing finished."""
+    not_asked: int = 0
 
     @property
     def finished(self) -> int:
@@ -49,7 +54,8 @@ class Latency:
     """How long answers took, milliseconds. `n` answers were timed; None where none was.
 
     `client_p50` and `client_p95` are percentiles of what this machine may have added at most. `server` holds the median
-    of each part that the server itself reported, in the order of types.SERVER_PARTS.
+    of each part that the server itself reported, in the order of types.SERVER_PARTS. `intervals` has the 95 % interval
+    of p50, p90, p95 and p99, by these names.
     """
 
     n: int
@@ -62,6 +68,17 @@ class Latency:
     client_p50: float | None = None
     client_p95: float | None = None
     server: Mapping[str, float] = field(default_factory=dict)
+    intervals: Mapping[str, Ends] = field(default_factory=dict)
+    tail_interval: Ends = (None, None)
+
+    @property
+    def tail(self) -> float | None:
+        """p95 / p50; None where unknown."""
+        return self.p95 / self.p50 if self.p50 and self.p95 is not None else None
+
+    def interval(self, percentile: str) -> Ends:
+        """The 95 % interval of `p50`, `p90`, `p95` or `p99`, milliseconds."""
+        return self.intervals.get(percentile, (None, None))
 
     @property
     def client_shares(self) -> tuple[float, float] | None:
@@ -94,20 +111,64 @@ class Consumption:
 
 
 @dataclass(frozen=True, slots=True)
-class Consistency:
-    """How the trials of each case agree, over the cases all of whose `k` trials finished. An error is not a pass.
-
-    `pass_at_k` and `pass_hat_k` are the estimates of that name with k the number of trials: the shares of cases that
-    passed at least once and every time, with 95 % intervals. `flaky` cases did both, pass and not pass.
-    """
+class PassTrials:
+    """How often k trials of a case hold a pass, and hold nothing else: pass@k and pass^k with their 95 % intervals."""
 
     k: int
-    cases: int
-    flaky: int
     pass_at_k: float
     pass_at_k_interval: Interval
     pass_hat_k: float
     pass_hat_k_interval: Interval
+
+
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """The slowest answer to a case over the fastest: the median of `cases` cases, with its 95 % interval."""
+
+    cases: int
+    median: float
+    interval: Ends
+
+
+@dataclass(frozen=True, slots=True)
+class Consistency:
+    """How the trials of each case agree, over the cases all of whose trials finished. An error is not a pass.
+
+    `by_k` has the estimates for each k up to the number of trials. `flaky` cases passed and did not pass. `agreement`
+    is the share of pairs of answers to a case that are the same text; None where no case has two answers. `spread` is
+    None where no case has two that were timed.
+    """
+
+    cases: int
+    flaky: int
+    by_k: tuple[PassTrials, ...]
+    agreement: Mean | None
+    spread: Spread | None
+
+    @property
+    def k(self) -> int:
+        """The number of trials."""
+        return self.by_k[-1].k
+
+    @property
+    def pass_at_k(self) -> float:
+        """The share of cases that passed at least once."""
+        return self.by_k[-1].pass_at_k
+
+    @property
+    def pass_at_k_interval(self) -> Interval:
+        """Its 95 % interval."""
+        return self.by_k[-1].pass_at_k_interval
+
+    @property
+    def pass_hat_k(self) -> float:
+        """The share of cases that passed every time."""
+        return self.by_k[-1].pass_hat_k
+
+    @property
+    def pass_hat_k_interval(self) -> Interval:
+        """Its 95 % interval."""
+        return self.by_k[-1].pass_hat_k_interval
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +218,8 @@ class ModelSummary:
     """A candidate's figures.
 
     `answers` is how many calls the model answered, judged or not; `error_groups` come most frequent first;
-    `first_failed` holds as many failed calls as a report shows.
+    `first_failed` holds as many failed calls as a report shows. `score` is the mean of the scores, an error's being 0;
+    None where nothing finished. `graded` tells whether some score says more than pass or fail.
     """
 
     model: str
@@ -177,11 +239,18 @@ class ModelSummary:
     dropped_params: tuple[str, ...]
     load: LoadSummary | None = None
     consistency: Consistency | None = None
+    score: Mean | None = None
+    graded: bool = False
 
     @property
     def errors_by_kind(self) -> Mapping[str, int]:
         """How many calls ended in each kind of error, by name."""
         return dict(sorted((group.kind, group.count) for group in self.error_groups))
+
+    @property
+    def judged(self) -> bool:
+        """Whether there is a verdict on any of its answers: one that never answered was not measured."""
+        return bool(self.calls.passed or self.calls.failed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,6 +270,8 @@ class RunSummary:
 
     Tags are in the order of candidates, frequent ones first; scorers and labels in the order of candidates and scorers.
     `uncounted_verdicts` are those of scorers too many to be counted. What judges cost is in no candidate's figures.
+    `comparisons` is None where no two candidates have judged answers to the same case, `decision` where there is nothing
+    to decide.
     """
 
     folder: Path
@@ -212,15 +283,27 @@ class RunSummary:
     uncounted_verdicts: int = 0
     labels: tuple[LabelSummary, ...] = ()
     judges: tuple[JudgeSummary, ...] = ()
+    comparisons: Comparisons | None = None
+    decision: Decision | None = None
+
+    @property
+    def graded(self) -> bool:
+        """Whether some score says more than pass or fail."""
+        return any(one.graded for one in self.models)
 
     @property
     def answers(self) -> int:
         """How many calls were answered."""
         return sum(one.answers for one in self.models)
 
+    def ranked(self) -> list[ModelSummary]:
+        """The candidates with a verdict, that with the highest pass rate first; equal ones in the run's order."""
+        judged = [one for one in self.models if one.judged]
+        return sorted(judged, key=lambda one: one.calls.rate or 0.0, reverse=True)
+
     @property
     def planned(self) -> int:
-        """How many calls there are."""
+        """How many calls the run needed."""
         return sum(one.calls.finished + one.calls.missing for one in self.models)
 
     @property
@@ -232,6 +315,11 @@ class RunSummary:
     def missing(self) -> int:
         """How many calls were never finished."""
         return sum(one.calls.missing for one in self.models)
+
+    @property
+    def not_asked(self) -> int:
+        """How many calls a race did without."""
+        return sum(one.calls.not_asked for one in self.models)
 
     @property
     def incomplete(self) -> bool:

@@ -43,7 +43,7 @@ COLUMN_TYPES = {
 
 _TO_JSON = json.JSONEncoder(ensure_ascii=False).encode
 _COMPACT = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
-_PASSED = {Outcome.PASSED: True, Outcome.FAILED: False, Outcome.ERROR: False, Outcome.MISSING: None}
+_PASSED = {Outcome.PASSED: True, Outcome.FAILED: False, Outcome.ERROR: False}
 _NO_RECORD = Record(call_id="", model="", prompt="", case_id="", trial=0)
 
 
@@ -62,7 +62,7 @@ def tidy_row(row: CallRow) -> tuple[Cell, ...]:
         call.model,
         call.prompt,
         call.trial,
-        _PASSED[row.outcome],
+        _PASSED.get(row.outcome),
         row.verdict.value if row.verdict else None,
         ";".join(verdict.scorer for verdict in verdicts),
         "; ".join(verdict.score.reason for verdict in verdicts if verdict.score.reason),

@@ -7,13 +7,27 @@ from typing import Annotated
 import typer
 
 from evalkit import __version__
-from evalkit.cli import models, prices, report, run, score, scorers, validate
+from evalkit.cli import (
+    baseline,
+    compare,
+    cost,
+    decide,
+    gate,
+    judge,
+    models,
+    prices,
+    report,
+    run,
+    score,
+    scorers,
+    validate,
+)
 
 app = typer.Typer(
     name="evalkit",
     help="Choose a model for your task: run your own cases over every candidate, and trust the numbers.",
     epilog=(
-        "Exit codes: 0 ok; 2 bad suite, configuration or usage, before any call; 3 incomplete (errors); "
+        "Exit codes: 0 ok; 1 gate failed; 2 bad suite, configuration or usage, before any call; 3 incomplete (errors); "
         "4 nothing ran; 130 interrupted."
     ),
     no_args_is_help=True,
@@ -42,7 +56,13 @@ def _options(
 app.command("run", short_help="Ask every model every case, and report.")(run.run)
 app.command("validate", short_help="Find every problem of a suite; ask nobody.")(validate.validate)
 app.command("score", short_help="Judge answers anew, or outputs from elsewhere.")(score.score)
+app.command("judge", short_help="Compare judges with people's labels.")(judge.judge)
+app.command("decide", short_help="Say which candidate to take, and why.")(decide.decide)
+app.command("cost", short_help="Project what candidates cost a month.")(cost.cost)
+app.command("baseline", short_help="Freeze a run's verdicts, to hold later runs against.")(baseline.baseline)
+app.command("gate", short_help="Did it get worse? Hold a run against a baseline.")(gate.gate)
 app.command("report", short_help="Write a run's report anew.")(report.report)
+app.command("compare", short_help="Compare two runs, models or prompts case by case.")(compare.compare)
 app.command("scorers", short_help="Show the scorers there are, and their options.")(scorers.scorers)
 app.command("prices", short_help="Show what tokens cost, and who says so.")(prices.prices)
 app.add_typer(models.app, name="models", short_help="List candidates, fetch weights.")

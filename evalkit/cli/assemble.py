@@ -12,6 +12,7 @@ from typing import Final
 
 from evalkit import __version__
 from evalkit.cli.quantities import AUTO
+from evalkit.cli.racing import NO_RACE, RaceChoice, race_of, race_problems
 from evalkit.errors import ConfigError, ConfigErrors, Location, NothingRanError, one_or_many
 from evalkit.models.config import choose, find_models_file, load_models
 from evalkit.models.litellm import litellm_prices
@@ -27,6 +28,7 @@ from evalkit.runner.manifest import Load, Manifest, ManifestPrompt, read_cases, 
 from evalkit.runner.plan import number_of_calls
 from evalkit.runner.policy import breaches
 from evalkit.suite import check_suite
+from evalkit.suite.decide_block import unanswerable
 from evalkit.types import Model, Prompt, Suite
 
 # So many calls in flight stand for "no limit" in a load test: the server is to show its limit, not we ours.
@@ -50,6 +52,7 @@ class Choice:
     ceilings: Ceilings = NO_CEILINGS
     rate_per_s: float | None = None
     arrivals: str | None = None
+    race: RaceChoice = NO_RACE
     stream: bool = True
     price_file: Path | None = None
     out: Path = Path("results")
@@ -111,17 +114,20 @@ def assemble(choice: Choice) -> Assembly:
             f"no case of {suite.name} matches --filter {' '.join(choice.patterns)}",
             remedy="a filter is a glob over case ids and tags",
         )
+    race = race_of(choice.race, earlier.race if earlier else None)
     candidates = [model.name for model in job.models]
     asked = {model.name: model for model in (*job.judges, *job.models)}
     providers = Providers(asked.values())
     if problems := [
         *_contradictions(choice),
+        *race_problems(choice.race, race, len(job.models) * len(job.prompts), load=choice.rate_per_s is not None),
         *unpriced(choice.ceilings, asked.values()),
+        *unanswerable(suite.decide, job.models, job.trials),
         *breaches(job),
         *providers.check(_needs(suite, asked, candidates)),
     ]:
         raise one_or_many(problems)
-    manifest = _manifest(job, providers, earlier, choice, models_file)
+    manifest = dataclasses.replace(_manifest(job, providers, earlier, choice, models_file), race=race)
     if folder and earlier and not choice.accept_changes:
         _refuse_changes(folder, earlier, manifest, job)
     return Assembly(job, manifest, providers, choice.out, folder, choice.ceilings, choice.keep_going)

@@ -9,6 +9,7 @@ import datetime as dt
 import signal
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 from evalkit.analysis import RunSummary, load_run
 from evalkit.cli.assemble import Assembly
@@ -25,11 +26,18 @@ from evalkit.runner.manifest import write_cases, write_manifest
 from evalkit.runner.plan import calls_per_model
 
 
-def conduct(assembly: Assembly) -> ExitCode:
+class Ended(NamedTuple):
+    """How a run ended, and where it is; None where there was nothing to keep."""
+
+    code: ExitCode
+    folder: Path | None
+
+
+def conduct(assembly: Assembly) -> Ended:
     """Ask, journal, score, report.
 
     Returns:
-        OK; INCOMPLETE when a call has no answer; NOTHING_RAN when none has; INTERRUPTED.
+        With the code OK; INCOMPLETE when a call has no answer; NOTHING_RAN when none has; INTERRUPTED.
 
     Raises:
         NothingRanError: no model could be started.
@@ -38,18 +46,18 @@ def conduct(assembly: Assembly) -> ExitCode:
         conductor = _asked(assembly, held)
         folder = conductor.folder
         if folder is None:
-            return ExitCode.INTERRUPTED
+            return Ended(ExitCode.INTERRUPTED, None)
         try:
             run = _report(folder)
         except KeyboardInterrupt:
             print_how_to_report(folder)
-            return ExitCode.INTERRUPTED
+            return Ended(ExitCode.INTERRUPTED, folder)
     if conductor.interrupted:
         print_how_to_go_on(folder)
-        return ExitCode.INTERRUPTED
+        return Ended(ExitCode.INTERRUPTED, folder)
     if run.manifest.stopped:
         print_how_to_go_on(folder, run.manifest.stopped)
-    return exit_code(run)
+    return Ended(exit_code(run), folder)
 
 
 def _asked(assembly: Assembly, held: contextlib.ExitStack) -> Conductor:
@@ -142,7 +150,9 @@ class Conductor:
         self.folder = self.folder or create_run_folder(self._assembly.out, manifest.suite.name, manifest.run_id)
         self._held.enter_context(only_writer(self.folder))
         write_cases(self.folder, job.cases)
-        write_manifest(self.folder, manifest)
+        # A race is decided anew, by the verdicts as they are now.
+        undecided = dataclasses.replace(manifest, race=manifest.race.rule if manifest.race else None)
+        write_manifest(self.folder, undecided)
         point_latest(self.folder)
         met = await execute(
             Execution(

@@ -18,6 +18,13 @@ class Arrival(StrEnum):
     POISSON = "poisson"
 
 
+class RaceMetric(StrEnum):
+    """What candidates race by."""
+
+    PASS_RATE = "pass_rate"  # noqa: S105 - no password
+    SCORE = "score"
+
+
 Suite = Annotated[Path, typer.Argument(help="The suite file.", metavar="SUITE", show_default=False)]
 ModelsFile = Annotated[
     Path | None,
@@ -77,6 +84,13 @@ MaxTime = Annotated[
 MaxErrors = Annotated[
     int | None, typer.Option("--max-errors", help="Stop when more calls than this have failed.", min=0, metavar="N")
 ]
+Gate = Annotated[
+    bool,
+    typer.Option("--gate", help="Hold the run against its baseline and its suite's `gate:` rules; exit 1 if it fails."),
+]
+RunBaseline = Annotated[
+    Path | None, typer.Option("--baseline", help="With --gate: the baseline to compare with.", metavar="FILE")
+]
 Rate = Annotated[
     Any,
     typer.Option(
@@ -90,9 +104,41 @@ Arrivals = Annotated[
     Arrival | None,
     typer.Option("--arrivals", help="With --rate: evenly spaced, or at random as from many users. Default: constant."),
 ]
+Race = Annotated[
+    bool | None,
+    typer.Option(
+        "--race/--no-race",
+        help="Stop asking candidates that are shown worse than the best, block by block of shared cases.",
+        show_default=False,
+    ),
+]
+RaceKeep = Annotated[
+    int | None, typer.Option("--keep", help="With --race: end it with so many left. Default: 1.", min=1, metavar="N")
+]
+RaceMargin = Annotated[
+    float | None,
+    typer.Option(
+        "--margin",
+        help="With --race: whoever is not ahead of the best by more than this may be stopped. Default: 0.02.",
+        min=0,
+        max=0.5,
+        metavar="SHARE",
+    ),
+]
+RaceBy = Annotated[
+    RaceMetric | None,
+    typer.Option("--race-by", help="With --race: compare pass rates, or mean scores. Default: pass_rate."),
+]
 KeepGoing = Annotated[
     bool, typer.Option("--keep-going", help="Ask the other models although one of them fails its first small call.")
 ]
+RunToRead = Annotated[
+    str,
+    typer.Argument(
+        help="A run's folder or id, or a suite's name or folder for its newest run.", metavar="RUN", show_default=False
+    ),
+]
+Results = Annotated[Path, typer.Option("--results", help="The folder in which runs are looked for.", metavar="DIR")]
 AcceptChanges = Annotated[
     bool,
     typer.Option("--accept-changes", help="With --resume: go on although the suite or a model has changed since."),

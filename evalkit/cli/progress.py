@@ -16,10 +16,15 @@ from rich.progress import Progress as Bars
 from rich.text import Text
 
 from evalkit.report.markup import one_line
+from evalkit.runner.manifest import RaceStop
 from evalkit.types import CallScore, Record
 
 _LINE_EVERY_S = 5.0
 _STOPPING = "stopping: waiting for the calls in flight; Ctrl-C again drops them"
+
+
+def _out(stop: RaceStop) -> str:
+    return f"{stop.model} ({stop.prompt}): out of the race after {stop.cases} cases"
 
 
 @dataclass(slots=True)
@@ -47,6 +52,10 @@ class Progress(Protocol):
 
     def gave_up(self, model: str, reason: str) -> None:
         """Show that a model cannot be asked."""
+        ...
+
+    def dropped(self, stop: RaceStop) -> None:
+        """Show that a candidate has left the race."""
         ...
 
     def stopping(self) -> None:
@@ -89,6 +98,10 @@ class Lines:
     def gave_up(self, model: str, reason: str) -> None:
         """Print why."""
         self._print(f"{model}: given up: {reason}")
+
+    def dropped(self, stop: RaceStop) -> None:
+        """Print who and when."""
+        self._print(_out(stop))
 
     def stopping(self) -> None:
         """Print that the run ends early."""
@@ -138,6 +151,10 @@ class LiveProgress:
     def gave_up(self, model: str, reason: str) -> None:
         """Say why above the bars."""
         self._bars.console.print(Text(one_line(f"{model}: given up: {reason}"), style="red"))
+
+    def dropped(self, stop: RaceStop) -> None:
+        """Say who and when above the bars."""
+        self._bars.console.print(Text(one_line(_out(stop))))
 
     def stopping(self) -> None:
         """Say so above the bars."""

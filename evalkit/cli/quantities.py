@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from typing import Final
 
@@ -9,6 +10,7 @@ import typer
 
 _SECONDS: Final = {"s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
 _DURATION: Final = re.compile(r"(?:(\d+(?:\.\d+)?)\s*h)?\s*(?:(\d+(?:\.\d+)?)\s*m(?:in)?)?\s*(?:(\d+(?:\.\d+)?)\s*s?)?")
+_LATENCY: Final = re.compile(r"\s*[0-9]+(\.[0-9]+)?\s*(ms|s)\s*")
 _RATE: Final = re.compile(r"(\d+(?:\.\d+)?)\s*(?:/\s*(s|m|min|h))?")
 
 
@@ -53,3 +55,40 @@ def concurrency(text: str) -> int | str:
 
 
 AUTO: Final = "auto"
+
+
+def margin(text: str) -> float | str:
+    """Read a share of 0..1, or `auto`.
+
+    Raises:
+        BadParameter: it is neither.
+    """
+    if text == AUTO:
+        return AUTO
+    with contextlib.suppress(ValueError):
+        if 0 <= float(text) <= 1:
+            return float(text)
+    raise typer.BadParameter(f"{text!r} is neither a share such as 0.02 (for 2 points) nor `auto`")
+
+
+def latency(text: str) -> str:
+    """Check that this is a time such as `1.5s` or `800ms`.
+
+    Raises:
+        BadParameter: it is not.
+    """
+    if not _LATENCY.fullmatch(text):
+        raise typer.BadParameter(f"{text!r} is not a time with its unit; write 1.5s or 800ms")
+    return text
+
+
+def min_passes(text: str) -> tuple[str, int]:
+    """Read `2` or `TAG=2`: a glob, and how many trials must pass.
+
+    Raises:
+        BadParameter: it is neither.
+    """
+    pattern, _, number = text.rpartition("=")
+    if not (number.isascii() and number.isdigit() and int(number)):
+        raise typer.BadParameter(f"{text!r} is no number of trials; write 2, or TAG=2")
+    return pattern or "*", int(number)

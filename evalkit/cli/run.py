@@ -25,6 +25,10 @@ def run(
     max_errors: options.MaxErrors = None,
     rate: options.Rate = None,
     arrivals: options.Arrivals = None,
+    race: options.Race = None,
+    keep: options.RaceKeep = None,
+    margin: options.RaceMargin = None,
+    race_by: options.RaceBy = None,
     out: options.Out = Path("results"),
     no_stream: options.NoStream = False,
     prices: options.PriceFile = None,
@@ -32,6 +36,8 @@ def run(
     accept_changes: options.AcceptChanges = False,
     keep_going: options.KeepGoing = False,
     dry_run: options.DryRun = False,
+    gate: options.Gate = False,
+    baseline: options.RunBaseline = None,
     allow_code: options.AllowCode = False,
 ) -> None:
     """Ask every model every case, score the answers, and write the report.
@@ -41,6 +47,7 @@ def run(
     """
     from evalkit.cli.assemble import Choice, assemble
     from evalkit.cli.conduct import conduct
+    from evalkit.cli.racing import RaceChoice
     from evalkit.cli.screen import print_plan
     from evalkit.runner.budget import Ceilings
 
@@ -58,6 +65,7 @@ def run(
         ceilings=Ceilings(max_cost, max_time, max_errors),
         rate_per_s=rate,
         arrivals=arrivals.value if arrivals else None,
+        race=RaceChoice(race, keep, margin, race_by.value if race_by else None),
         stream=not no_stream,
         price_file=prices,
         out=out,
@@ -67,4 +75,8 @@ def run(
         allow_code=allow_code,
     )
     assembly = assemble(choice)
-    raise typer.Exit(print_plan(assembly) if dry_run else conduct(assembly))
+    if gate and not dry_run:
+        from evalkit.cli.gating import Given, run_with_gate
+
+        raise typer.Exit(run_with_gate(choice, assembly, Given(baseline)))
+    raise typer.Exit(print_plan(assembly) if dry_run else conduct(assembly).code)

@@ -17,8 +17,12 @@ from evalkit.cli import expand
 from evalkit.errors import ExitCode
 from evalkit.report import Reports
 from evalkit.report.alerts import path_from_here, terminal_lines
+from evalkit.report.comparison import terminal_comparison
+from evalkit.report.decision import decision_line
 from evalkit.report.format import count, duration, usd
+from evalkit.report.labels import Labels
 from evalkit.report.markup import one_line
+from evalkit.report.race import race_line
 from evalkit.report.terminal import load_table, summary_table
 from evalkit.report.under_load import sent
 from evalkit.runner.job import estimate
@@ -79,7 +83,8 @@ def _what(assembly: Assembly) -> Text:
     job = assembly.job
     parts = [(len(job.cases), "case"), (len(job.models), "model"), (len(job.prompts), "prompt"), (job.trials, "trial")]
     product = " x ".join(f"{number} {word}{'s' * (number != 1)}" for number, word in parts)
-    return Text(f"{job.suite.name}: {product} = {count(assembly.calls)} calls")
+    at_most = "at most " if assembly.manifest.race else ""
+    return Text(f"{job.suite.name}: {product} = {at_most}{count(assembly.calls)} calls")
 
 
 def print_models(path: Path, configured: Mapping[str, Model], providers: Providers) -> None:
@@ -133,6 +138,15 @@ def print_results(reports: Reports) -> None:
         console.print(Text(f"under load, {sent(run.manifest.load)}; times from when a call was due"), soft_wrap=True)
         console.print(load_table(run.models, console.width))
         console.print()
+    if run.decision:
+        console.print(Text(one_line(decision_line(run.decision, Labels(run.models)))), soft_wrap=True)
+        console.print()
+    compared = [Text(one_line(line)) for line in terminal_comparison(run)]
+    if compared:
+        console.print(Text("\n").join(compared), soft_wrap=True)
+        console.print()
+    if raced := race_line(run):
+        console.print(Text(one_line(raced)), soft_wrap=True)
     for line in terminal_lines(run):
         console.print(Text(one_line(line), style="yellow"), soft_wrap=True)
     console.print(Text(f"report: {reports.markdown}"), soft_wrap=True)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
 from evalkit.analysis import Analysis, RunData, RunSummary
+from evalkit.analysis.decide import decide_run
 from evalkit.files import write_atomically
 from evalkit.report.markdown import markdown
 from evalkit.report.tables import cases_csv, labels_csv, load_csv, models_csv, report_json, scorers_csv
@@ -39,6 +41,7 @@ def write_reports(run: RunData) -> Reports:
     folder, analysis = run.folder, Analysis(run)
     write_atomically(folder / "cases.csv", cases_csv(analysis.rows()))
     summary = analysis.summary()
+    summary = replace(summary, decision=decide_run(run, summary, analysis.results))
     reports = Reports(
         summary,
         markdown=folder / "report.md",

@@ -63,6 +63,24 @@ def score_interval(ends: Interval) -> str:
     return f"{ends.low:.3f}-{ends.high:.3f}"
 
 
+def points(difference: float) -> str:
+    """A difference of two shares in percentage points, without the word: -1.3, +12.0, 0.0."""
+    rounded = f"{100 * difference:+.1f}"
+    return "0.0" if rounded in {"+0.0", "-0.0"} else rounded
+
+
+def points_interval(ends: Interval) -> str:
+    """An interval of such a difference: -6.1 to +3.3."""
+    return f"{points(ends.low)} to {points(ends.high)}"
+
+
+def p_value(p: float) -> str:
+    """A p-value to two digits as far as they say anything: 0.58, 0.013, <0.001."""
+    if p < 0.001:
+        return "<0.001"
+    return f"{p:.3f}" if p < 0.1 else f"{p:.2f}"
+
+
 def duration(ms: float | None) -> str:
     """Milliseconds at a precision that a reader can use: 0.05 ms, 4.20 ms, 312 ms, 1.42 s, 12.3 s, 121 s."""
     if ms is None:
@@ -71,6 +89,27 @@ def duration(ms: float | None) -> str:
     value = ms / _MS_PER_S if in_seconds else ms
     decimals = min(2, max(0, 2 - _magnitude(value)))
     return f"{value:.{decimals}f} {'s' if in_seconds else 'ms'}"
+
+
+def percentile(ms: float | None, ends: tuple[float | None, float | None]) -> str:
+    """Milliseconds with their interval, whose ends go without the unit where it is the same: 1.42 s [1.20-1.90].
+
+    An end that there were too few answers to give is n/a.
+    """
+    if ms is None:
+        return UNKNOWN
+    shown = duration(ms)
+    unit = f" {shown.rpartition(' ')[2]}"
+    low, high = (duration(end).removesuffix(unit) for end in ends)
+    return f"{shown} [{low}-{high}]"
+
+
+def ratio(times: float | None, ends: tuple[float | None, float | None]) -> str:
+    """How many times as large something is, with its interval: 1.93 [1.60-2.31]."""
+    if times is None:
+        return UNKNOWN
+    low, high = (UNKNOWN if end is None else rate(end) for end in ends)
+    return f"{rate(times)} [{low}-{high}]"
 
 
 def rate(per_second: float | None) -> str:

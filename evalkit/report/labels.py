@@ -28,4 +28,9 @@ class Labels:
 
     def of(self, candidate: Candidate) -> str:
         """`model`, or `model / prompt` in a run with several prompts. Not yet safe to print as markdown."""
-        return f"{candidate.model} / {candidate.prompt}" if self.several_prompts else candidate.model
+        return self.named((candidate.model, candidate.prompt))
+
+    def named(self, candidate: tuple[str, str]) -> str:
+        """The same by the names of model and prompt."""
+        model, prompt = candidate
+        return f"{model} / {prompt}" if self.several_prompts else model

@@ -4,22 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from evalkit.analysis import ModelSummary, RunSummary, TagSummary
+from evalkit.analysis import ModelSummary, RunSummary
 from evalkit.report import format as fmt
 from evalkit.report.alerts import alerts
 from evalkit.report.by_scorer import scorer_section
+from evalkit.report.by_tag import tag_section
+from evalkit.report.comparison import comparison_section
 from evalkit.report.confusion import label_section
 from evalkit.report.consistency import consistency_section
+from evalkit.report.decision import decision_section, recommendation
 from evalkit.report.failed import error_section, failed_section
 from evalkit.report.judges import judge_section
 from evalkit.report.labels import Labels
 from evalkit.report.markup import plain, table
 from evalkit.report.method import method_section
+from evalkit.report.race import race_section
 from evalkit.report.under_load import load_section
 from evalkit.report.verdict import headline
 from evalkit.stats import min_n_for_upper_bound
-
-_MAX_TAGS = 40
 
 
 def markdown(run: RunSummary) -> str:
@@ -27,14 +29,19 @@ def markdown(run: RunSummary) -> str:
     suite, models, labels = run.manifest.suite, run.models, Labels(run.models)
     sections = [
         [f"# {plain(suite.name)}", "", *([plain(suite.description), ""] if suite.description else [])],
-        [headline(models, labels), ""],
+        recommendation(run.decision, labels),
+        [headline(run, labels), ""],
         alerts(run, labels),
         [*results_table(models, labels), ""],
         _rough_percentiles(models, labels),
+        _tails(models, labels),
         _warm_cache(models, labels),
+        race_section(run, labels),
+        decision_section(run.decision, labels),
+        comparison_section(run, labels),
         load_section(run, labels),
         consistency_section(run, labels),
-        _tag_section(run.tags, labels),
+        tag_section(run, labels),
         scorer_section(run, labels),
         label_section(run, labels),
         judge_section(run.judges),
@@ -54,8 +61,9 @@ def results_table(summaries: Sequence[ModelSummary], labels: Labels) -> list[str
         "95 % interval": [fmt.interval(one.calls.interval) for one in summaries],
         "errors": [fmt.count(one.calls.errors) for one in summaries],
         "missing": _missing(summaries),
+        "mean score": _scores(summaries),
         "p50": [fmt.duration(one.latency.p50) for one in summaries],
-        "p95": [fmt.duration(one.latency.p95) for one in summaries],
+        "p95 [95 %]": [fmt.percentile(one.latency.p95, one.latency.interval("p95")) for one in summaries],
         "$ per 1k cases": [fmt.usd(one.cost_per_1k_cases_usd) for one in summaries],
         "$ per pass": [fmt.usd(one.cost_per_passed_usd) for one in summaries],
     }
@@ -69,6 +77,16 @@ def _missing(summaries: Sequence[ModelSummary]) -> list[str] | None:
     return [fmt.count(n) for n in counts] if any(counts) else None
 
 
+def _scores(summaries: Sequence[ModelSummary]) -> list[str] | None:
+    """A column only where scores say more than pass or fail."""
+    if not any(one.graded for one in summaries):
+        return None
+    return [
+        f"{fmt.score(one.score.value)} [{fmt.score_interval(one.score.interval)}]" if one.score else fmt.UNKNOWN
+        for one in summaries
+    ]
+
+
 def _rough_percentiles(summaries: Sequence[ModelSummary], labels: Labels) -> list[str]:
     needed = min_n_for_upper_bound(0.95)
     few = [one for one in summaries if 0 < one.latency.n < needed]
@@ -78,6 +96,15 @@ def _rough_percentiles(summaries: Sequence[ModelSummary], labels: Labels) -> lis
     return [f"p95 is rough for {names}: fewer than {needed} answers cannot bound it from above.", ""]
 
 
+def _tails(summaries: Sequence[ModelSummary], labels: Labels) -> list[str]:
+    """How much longer than usual slow answers take: what hurts in production, and no median shows."""
+    known = [one for one in summaries if one.latency.tail is not None and one.latency.n > 1]
+    ratios = "; ".join(
+        f"{plain(labels.of(one))} {fmt.ratio(one.latency.tail, one.latency.tail_interval)}" for one in known
+    )
+    return [f"Slow answers, p95 / p50 [95 %]: {ratios}.", ""] if ratios else []
+
+
 def _warm_cache(summaries: Sequence[ModelSummary], labels: Labels) -> list[str]:
     shares = ", ".join(
         f"{fmt.percent(one.used.cached_input_share)} for {plain(labels.of(one))}"
@@ -85,24 +112,3 @@ def _warm_cache(summaries: Sequence[ModelSummary], labels: Labels) -> list[str]:
         if one.used.cached_input_share
     )
     return [f"Input tokens from a warm prompt cache, which flatters latency and cost: {shares}.", ""] if shares else []
-
-
-def _tag_section(tags: Sequence[TagSummary], labels: Labels) -> list[str]:
-    names = list(dict.fromkeys(one.tag for one in tags))
-    if not names:
-        return []
-    candidates = list(dict.fromkeys(labels.of(one) for one in tags))
-    cells = {(one.tag, labels.of(one)): fmt.passed(one.calls) for one in tags}
-    sizes = {one.tag: one.cases for one in tags}
-    rows = [
-        [plain(name), fmt.count(sizes[name]), *(cells[name, candidate] for candidate in candidates)]
-        for name in names[:_MAX_TAGS]
-    ]
-    more = len(names) - _MAX_TAGS
-    return [
-        "## By tag",
-        "",
-        *table(["tag", "cases", *map(plain, candidates)], rows),
-        "",
-        *([f"{fmt.counted(more, 'more tag')} in report.json.", ""] if more > 0 else []),
-    ]

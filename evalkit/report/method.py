@@ -20,7 +20,10 @@ _VALUE = 100
 _SLOW_LOOP_MS = 100.0
 """An event loop held up this long adds visibly to a latency of a few hundred milliseconds."""
 
-
+_METHODS = {
+    "Tango": "Intervals: Tango's score interval; p: McNemar's mid-p",
+    "clustered": "Intervals and p: the clustered standard error of the per-case differences",
+}
 _LOAD = " Times under load, and in load.csv, count from the moment a call was due and leave out errors alone."
 
 
@@ -33,6 +36,7 @@ def method_section(run: RunSummary, labels: Labels) -> list[str]:
         "Cases": _cases(run),
         "Prompts": ", ".join(f"{plain(one.name)} ({_short(one.fingerprint)})" for one in manifest.prompts),
         "Pass rate": _pass_rate(manifest),
+        "Differences": _differences(run),
         "Latency": _latency(run),
         "Client": _client(run, labels),
         **_server(summaries, labels),
@@ -71,14 +75,33 @@ def _cases(run: RunSummary) -> str:
 
 
 def _pass_rate(manifest: Manifest) -> str:
-    interval = (
-        "Wilson score" if manifest.trials == 1 else "Wilson score on the effective sample size, clustered by case"
-    )
+    interval = "Wilson score"
+    if manifest.cluster is not None:
+        interval += f" on the effective sample size, clustered by {code(manifest.cluster)}, which cases share"
+    elif manifest.trials > 1:
+        interval += " on the effective sample size, clustered by case"
     threshold = "" if manifest.threshold is None else f" A call passes at a score of {manifest.threshold:g} or more."
     mistakes = "judges' and scorers' mistakes" if manifest.judges else "scorers' mistakes"
     return (
         f"passed / (passed + failed + errors). 95 % intervals: {interval}. They cover the choice of cases, "
         f"not {mistakes} or later changes of a model.{threshold}"
+    )
+
+
+def _differences(run: RunSummary) -> str:
+    """How candidates were compared; nothing where they were not."""
+    if run.comparisons is None:
+        return ""
+    methods = {pair.method for pair in run.comparisons.pairs}
+    told = [how for method, how in _METHODS.items() if method in methods]
+    scores = f" Mean scores: {_METHODS['clustered']}." if run.graded and methods == {"Tango"} else ""
+    cluster = run.manifest.cluster
+    clustered = f" Cases of the same {code(cluster)} are taken as one source." if cluster is not None else ""
+    return (
+        f"paired, on the cases that both candidates have results for. {'; '.join(told)}.{scores}{clustered} p-values "
+        "are Holm's, over all pairs of candidates and, apart from these, over tags and candidates. The best candidate "
+        "is the best by the same cases that it is compared on. What the suite's size can show is for a single "
+        "comparison at 0.05, by how much the two best candidates disagree (R. J. Connor 1987)."
     )
 
 
@@ -89,7 +112,8 @@ def _latency(run: RunSummary) -> str:
     return (
         "from sending the request that succeeded to the last byte of its answer; waiting for a slot, failed tries and "
         f"errors are left out.{_LOAD if run.manifest.load else ''} "
-        f"Percentiles interpolate linearly between answers.{bound}"
+        "Percentiles interpolate linearly between answers; their 95 % intervals are order statistics"
+        f"{', as of as many independent answers as the trials are worth' if run.manifest.trials > 1 else ''}.{bound}"
     )
 
 

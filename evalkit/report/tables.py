@@ -11,13 +11,16 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 
 from evalkit.analysis import CallRow, ModelSummary, RunSummary, TagSummary
-from evalkit.analysis.summary import PassRate
+from evalkit.analysis.summary import Latency, PassRate
 from evalkit.analysis.tidy import COLUMN_TYPES, Cell, tidy_row
 from evalkit.report.by_scorer import SCORER_COLUMNS, scorer_json, scorer_rows
+from evalkit.report.comparison import comparison_json
 from evalkit.report.confusion import LABEL_COLUMNS, label_json, label_rows
 from evalkit.report.consistency import consistency_json
+from evalkit.report.decision import decision_json
 from evalkit.report.judges import judge_json
 from evalkit.report.labels import Candidate
+from evalkit.report.race import race_json
 from evalkit.report.under_load import load_figures
 from evalkit.types import Json
 
@@ -74,9 +77,13 @@ def report_json(run: RunSummary) -> str:
             "failed": sum(one.calls.failed for one in run.models),
             "error": run.errors,
             "missing": run.missing,
+            "not_asked": run.not_asked,
         },
+        "race": race_json(run),
         "models": [model_figures(one) | _details(one) for one in run.models],
         "tags": [_tag_figures(tag) for tag in run.tags],
+        **comparison_json(run),
+        "decision": decision_json(run.decision),
         "scorers": [scorer_json(one) for one in run.scorers],
         "uncounted_verdicts": run.uncounted_verdicts,
         "labels": [label_json(one) for one in run.labels],
@@ -116,7 +123,10 @@ def _details(summary: ModelSummary) -> dict[str, Json]:
     """What models.csv has no column for."""
     return {
         "missing": summary.calls.missing,
+        "not_asked": summary.calls.not_asked,
+        **_score(summary),
         "timed_answers": summary.latency.n,
+        **_latency_intervals(summary.latency),
         "client_p50_ms": summary.latency.client_p50,
         "client_p95_ms": summary.latency.client_p95,
         "server_p50_ms": dict(summary.latency.server),
@@ -126,6 +136,30 @@ def _details(summary: ModelSummary) -> dict[str, Json]:
         "errors_by_kind": dict(summary.errors_by_kind),
         "served_models": list(summary.served_models),
         "dropped_params": list(summary.dropped_params),
+    }
+
+
+def _score(summary: ModelSummary) -> dict[str, Json]:
+    low, high = summary.score.interval if summary.score else (None, None)
+    return {
+        "mean_score": summary.score.value if summary.score else None,
+        "mean_score_low": low,
+        "mean_score_high": high,
+        "graded": summary.graded,
+    }
+
+
+def _latency_intervals(latency: Latency) -> dict[str, Json]:
+    """The ends of percentiles; null where there were too few answers to give them."""
+    figures: dict[str, Json] = {}
+    for name in ("p50", "p90", "p95", "p99"):
+        figures[f"latency_{name}_low_ms"], figures[f"latency_{name}_high_ms"] = latency.interval(name)
+    low, high = latency.tail_interval
+    return {
+        **figures,
+        "latency_p95_to_p50": latency.tail,
+        "latency_p95_to_p50_low": low,
+        "latency_p95_to_p50_high": high,
     }
 
 

@@ -2,37 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
-from evalkit.analysis import ModelSummary
+from evalkit.analysis import ModelSummary, RunSummary
+from evalkit.analysis.differences import Comparison, Standing
 from evalkit.report import format as fmt
 from evalkit.report.labels import Labels
 from evalkit.report.markup import plain
 
 _NAMED = 3
-"""How many overlapping candidates a headline names."""
+"""How many candidates of a kind a headline names."""
+_KINDS = (Standing.EVEN, Standing.BETTER, Standing.WORSE)
+_MORE = {Standing.EVEN: "nor can {n} more", Standing.BETTER: "so are {n} more", Standing.WORSE: "so are {n} more"}
 
 
-def headline(summaries: Sequence[ModelSummary], labels: Labels) -> str:
-    """One or two sentences. An order is only stated as far as the intervals carry it.
+def headline(run: RunSummary, labels: Labels) -> str:
+    """One or two sentences. An order is only stated as far as the paired differences carry it.
 
     Candidates without a single verdict (a dead server) are left to the warning: they were not measured.
     """
-    judged = [one for one in summaries if one.calls.passed or one.calls.failed]
-    if not judged:
+    ranked = run.ranked()
+    if not ranked:
         return "**No answer was judged: there is nothing to compare.**"
-    ranked = sorted(judged, key=_rate, reverse=True)
-    best = [one for one in ranked if _rate(one) == _rate(ranked[0])]
     if len(ranked) == 1:
-        return f"**Pass rate: {_figures(best[0], labels)}.**"
-    if not best[0].calls.passed:
+        return f"**Pass rate: {_figures(ranked[0], labels)}.**"
+    if not ranked[0].calls.passed:
         return f"**Nothing passed: none of the {len(ranked)} candidates got a single case right.**"
+    best = [one for one in ranked if one.calls.rate == ranked[0].calls.rate]
     leaders = " and ".join(_figures(one, labels) for one in best[:_NAMED])
-    return f"**Highest pass rate: {leaders}.** {_order(best, ranked[len(best) :], labels)}"
-
-
-def _rate(summary: ModelSummary) -> float:
-    return summary.calls.rate or 0.0
+    return f"**Highest pass rate: {leaders}.** {_order(run, labels, 'it' if len(best) == 1 else 'the first')}"
 
 
 def _figures(summary: ModelSummary, labels: Labels) -> str:
@@ -43,17 +41,25 @@ def _figures(summary: ModelSummary, labels: Labels) -> str:
     )
 
 
-def _order(best: Sequence[ModelSummary], others: Sequence[ModelSummary], labels: Labels) -> str:
-    near = [one for one in others if any(_overlap(leader, one) for leader in best)]
-    if near:
-        names = ", ".join(plain(labels.of(one)) for one in near[:_NAMED])
-        more = f" and {len(near) - _NAMED} more" if len(near) > _NAMED else ""
-        return f"The interval of {names}{more} overlaps: this run does not settle their order."
-    if len(best) > 1:
-        return "This run does not settle their order."
-    return "No other candidate's interval reaches up to this one's."
+def _order(run: RunSummary, labels: Labels, leader: str) -> str:
+    """How all others stand to the leader, by the paired differences."""
+    pairs = run.comparisons.against_best() if run.comparisons else ()
+    if not pairs:
+        return "No other candidate has a verdict on a case in common with it."
+    parts = [part for kind in _KINDS for part in _of_kind(kind, pairs, labels, leader)]
+    return f"{'; '.join(parts)}."
 
 
-def _overlap(one: ModelSummary, other: ModelSummary) -> bool:
-    first, second = one.calls.interval, other.calls.interval
-    return first is None or second is None or first.overlaps(second)
+def _of_kind(kind: Standing, pairs: Sequence[Comparison], labels: Labels, leader: str) -> Iterator[str]:
+    """One part for each of the first candidates that stand like this, and one for all others."""
+    alike = [pair for pair in pairs if pair.passes.standing is kind]
+    for pair in alike[:_NAMED]:
+        name, ends = plain(labels.named(pair.first)), fmt.points_interval(pair.passes.interval)
+        if kind is Standing.EVEN:
+            size = fmt.points(pair.passes.difference)
+            yield f"{name} cannot be told apart from {leader} ({size} points, {ends})"
+        else:
+            size = fmt.points(abs(pair.passes.difference)).lstrip("+")
+            yield f"{name} is {kind} by {size} points ({ends})"
+    if len(alike) > _NAMED:
+        yield _MORE[kind].format(n=fmt.count(len(alike) - _NAMED))

@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple, Self
 
-from evalkit.runner.manifest import Load, Manifest
+from evalkit.runner.manifest import Load, Manifest, Race
 from evalkit.runner.plan import Named, case_fingerprint, fingerprint
 from evalkit.types import Case
 
@@ -23,6 +23,7 @@ def changes(earlier: Manifest, earlier_cases: Iterable[Case], now: Manifest, cas
         *_altered("prompt", earlier.prompts, now.prompts),
         *_fewer(earlier, now),
         *_load(earlier.load, now.load),
+        *_race(earlier.race, now.race),
     ]
     # The number of cases in the suite is no choice: where it differs, cases were added or removed.
     chosen = dataclasses.replace(earlier.selection, cases_in_suite=now.selection.cases_in_suite)
@@ -51,6 +52,13 @@ def _load(before: Load | None, now: Load | None) -> Iterator[str]:
         yield f"the rate of a load run: {now.rate_per_s:g}/s instead of {before.rate_per_s:g}/s"
     if before.arrivals != now.arrivals:
         yield f"the arrivals of a load run: {now.arrivals} instead of {before.arrivals}"
+
+
+def _race(before: Race | None, now: Race | None) -> Iterator[str]:
+    """A race may go on without being one: that asks more. A run may not become one, nor a race another one."""
+    if now is None or (before is not None and before.rule == now.rule):
+        return
+    yield "whether it is a race" if before is None else "the rule of its race"
 
 
 def _left_out(before: Iterable[Case], now: Iterable[Case]) -> list[str]:

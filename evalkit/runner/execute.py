@@ -8,7 +8,7 @@ import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from evalkit.errors import CallError, EvalkitError
 from evalkit.providers.base import Provider
@@ -29,14 +29,18 @@ from evalkit.runner.journal import (
 from evalkit.runner.judges import Judges
 from evalkit.runner.limits import LimitChange
 from evalkit.runner.line import GIVE_UP_AFTER, Line, lines_to
-from evalkit.runner.manifest import Client, Load, Manifest
+from evalkit.runner.manifest import Client, Load, Manifest, Race, RaceStop
 from evalkit.runner.plan import calls_of, calls_per_model, planned_calls
 from evalkit.runner.pool import WARM_UP_TRIAL, Pool, Shared
+from evalkit.runner.race_plan import needed_calls
 from evalkit.runner.retry import RetryPolicy
 from evalkit.runner.scoring import Scoring
 from evalkit.runner.watch import ClientWatch
 from evalkit.runner.workers import Workers
 from evalkit.types import Call, CallScore, Case, Completion, Model, Record
+
+if TYPE_CHECKING:
+    from evalkit.runner.race import Course
 
 # Under load a failed call is a finding, and trying it again would be load that nobody asked for.
 _LOAD_POLICY = RetryPolicy(tries=1, throttled_tries=1)
@@ -51,6 +55,10 @@ class Observer(Protocol):
 
     def gave_up(self, model: str, reason: str) -> None:
         """Note that a model cannot be asked."""
+        ...
+
+    def dropped(self, stop: RaceStop) -> None:
+        """Note that a candidate has left the race."""
         ...
 
 
@@ -77,12 +85,13 @@ class Conditions:
     """What a run met with.
 
     `client` tells how busy this machine was, `limits`, per model, how its limit on calls in flight changed, `stopped`
-    which budget ended the run, if one did.
+    which budget ended the run, if one did, `race` how the race went, if it was one.
     """
 
     client: Client
     limits: Mapping[str, Sequence[LimitChange]]
     stopped: str | None
+    race: Race | None = None
 
 
 def with_conditions(manifest: Manifest, met: Conditions) -> Manifest:
@@ -98,7 +107,9 @@ def with_conditions(manifest: Manifest, met: Conditions) -> Manifest:
         cpu_share_mean=max(before.cpu_share_mean, now.cpu_share_mean),
         cpu_share_max=max(before.cpu_share_max, now.cpu_share_max),
     )
-    return dataclasses.replace(manifest, stopped=met.stopped, client=busiest, limit_history=limits | history)
+    return dataclasses.replace(
+        manifest, stopped=met.stopped, client=busiest, limit_history=limits | history, race=met.race
+    )
 
 
 def recorded(cases: Sequence[Case], manifest: Manifest, folder: Path) -> Iterator[tuple[Call, Case, Record | None]]:
@@ -115,11 +126,20 @@ def _is_answer(record: Record | None) -> bool:
 
 
 def open_models(job: Job, manifest: Manifest, folder: Path | None) -> list[str]:
-    """Name the models that a run folder, if there is one yet, does not hold all the answers of."""
+    """Name the models that a run folder, if there is one yet, does not hold all the answers of.
+
+    In a race that lacks an answer it is all of them: which ones it will need is decided on the way.
+    """
+    everyone = [model.name for model in manifest.models]
     if folder is None:
-        return [model.name for model in manifest.models]
-    lacking = {call.model for call, _, record in recorded(job.cases, manifest, folder) if not _is_answer(record)}
-    return [model.name for model in manifest.models if model.name in lacking]
+        return everyone
+    needed = needed_calls(manifest, len(job.cases))
+    lacking = {
+        call.model
+        for number, (call, _, record) in enumerate(recorded(job.cases, manifest, folder))
+        if not _is_answer(record) and needed(call.model, call.prompt, number % len(job.cases))
+    }
+    return [name for name in everyone if name in lacking or (manifest.race and lacking)]
 
 
 def start(providers: Mapping[str, Provider], names: Iterable[str]) -> dict[str, asyncio.Task[CallError | None]]:
@@ -152,6 +172,7 @@ async def execute(run: Execution) -> Conditions:
         "prompts": {prompt.name: prompt.fingerprint for prompt in run.manifest.prompts},
     }
     lines, judges_lines = _lines(run)
+    course = _course(run)
     late = _in_the_way(run.job) if run.manifest.load else frozenset()
     resumed = (run.folder / RECORDS).exists()
     if resumed:
@@ -163,10 +184,11 @@ async def execute(run: Execution) -> Conditions:
                 async with asyncio.TaskGroup() as group:
                     helpers = [group.create_task(helper) for helper in beside]
                     judges = Judges(run.job.judges, judges_lines, run.starting, journal.judgements, budget, late)
-                    scoring = Scoring(run.job.suite, workers, judges, _concluding(run, journal), group)
+                    done = _concluding(run, journal, course)
+                    scoring = Scoring(run.job.suite, workers, judges, done, group, postpones=course is None)
                     reused = reuse(run, scoring) if resumed else _nothing(run)
                     shared = _shared(run, journal, budget, reused, scoring)
-                    await _ask_and_judge(run, lines, shared, reused, scoring)
+                    await _ask_and_judge(run, _pools(run, lines, shared), reused, scoring, course)
                     for helper in helpers:
                         helper.cancel()
     except BaseExceptionGroup as errors:
@@ -174,7 +196,15 @@ async def execute(run: Execution) -> Conditions:
     changed = {
         name: tuple(line.limiter.history) for name, line in (judges_lines | lines).items() if line.limiter.history
     }
-    return Conditions(watch.seen(), changed, budget.reached)
+    return Conditions(watch.seen(), changed, budget.reached, course.result() if course else None)
+
+
+def _course(run: Execution) -> Course | None:
+    if run.manifest.race is None:
+        return None
+    from evalkit.runner.race import Course
+
+    return Course(run.manifest, run.job.cases, run.observer.dropped)
 
 
 def _lines(run: Execution) -> tuple[dict[str, Line], dict[str, Line]]:
@@ -213,13 +243,31 @@ def _places(model: Model) -> Iterator[tuple[str, str]]:
         yield "server", model.base_url
 
 
+def _pools(run: Execution, lines: Mapping[str, Line], shared: Shared) -> list[Pool]:
+    return [Pool(lines[model.name], shared) for model in run.job.models if model.name in run.starting]
+
+
 async def _ask_and_judge(
-    run: Execution, lines: Mapping[str, Line], shared: Shared, reused: Reused, scoring: Scoring
+    run: Execution, pools: Sequence[Pool], reused: Reused, scoring: Scoring, course: Course | None
 ) -> None:
-    pools = [Pool(lines[model.name], shared) for model in run.job.models if model.name in run.starting]
-    async with asyncio.TaskGroup() as asking:
-        for turn in _turns(pools):
-            asking.create_task(_one_by_one(run, turn, reused.answered))
+    if course is None:
+        async with asyncio.TaskGroup() as asking:
+            for turn in _turns(pools):
+                asking.create_task(_one_by_one(run, turn, reused.answered))
+    else:
+        await _judge_postponed(run, scoring)  # of a resumed race: what it has to decide by
+        await _race(run, pools, reused, course)
+    await _judge_postponed(run, scoring)
+
+
+async def _race(run: Execution, pools: Sequence[Pool], reused: Reused, course: Course) -> None:
+    from evalkit.runner.race import race
+
+    described = {model.name: model for model in run.manifest.models}
+    await race(course, _turns(pools), described, reused.answered, lambda pool: _make_ready(run, pool), run.stop)
+
+
+async def _judge_postponed(run: Execution, scoring: Scoring) -> None:
     await scoring.settled()
     if scoring.postponed and not run.stop.is_set():
         for _, case, record in recorded(run.job.cases, run.manifest, run.folder):
@@ -228,10 +276,12 @@ async def _ask_and_judge(
         await scoring.settled()
 
 
-def _concluding(run: Execution, journal: Journal) -> Callable[[Record, CallScore], None]:
+def _concluding(run: Execution, journal: Journal, course: Course | None) -> Callable[[Record, CallScore], None]:
     def done(record: Record, score: CallScore) -> None:
         journal.add_score(score)
         run.observer.finished(record, score)
+        if course is not None:
+            course.finished(record, score)
 
     return done
 
@@ -304,19 +354,24 @@ async def _one_by_one(run: Execution, pools: Iterable[Pool], answered: Mapping[s
 
 
 async def _ask_all(run: Execution, pool: Pool, answered: bytearray) -> None:
-    """Wait for the provider, warm it up, and ask what is not answered."""
-    error = await run.starting[pool.model.name]
-    if error is not None:
-        pool.line.give_up(error)
+    """Ask what is not answered."""
+    await _make_ready(run, pool)
     manifest = run.manifest
     described = next(model for model in manifest.models if model.name == pool.model.name)
-    await pool.warm_up(manifest.prompts[0], run.job.cases[: pool.model.warmup])
     planned = calls_of(described, manifest, run.job.cases)
     calls = (pair for pair, done in zip(planned, answered, strict=True) if not done)
     if manifest.load is None:
         await pool.run(calls)
     else:
         await pool.run_open_loop(calls, _arrivals(manifest.load, manifest.selection.seed))
+
+
+async def _make_ready(run: Execution, pool: Pool) -> None:
+    """Wait for the provider, and warm it up."""
+    error = await run.starting[pool.model.name]
+    if error is not None:
+        pool.line.give_up(error)
+    await pool.warm_up(run.manifest.prompts[0], run.job.cases[: pool.model.warmup])
 
 
 def _arrivals(load: Load, seed: int) -> Iterator[float]:

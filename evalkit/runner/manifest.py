@@ -93,6 +93,45 @@ class Load:
 
 
 @dataclass(frozen=True, slots=True)
+class RaceStop:
+    """A candidate that a race stopped after so many cases.
+
+    `why` is "worse" (shown not to be among the best), "near" (shown not to be better than the best by more than the
+    margin) or "unavailable" (its model could not be asked any more). `ahead` is the model and prompt that led it then,
+    `p` the p-value of what was shown; both are None for a model that could not be asked.
+    """
+
+    model: str
+    prompt: str
+    cases: int
+    why: str
+    ahead: tuple[str, str] | None = None
+    p: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Race:
+    """The rule of a race, and what came of it so far.
+
+    `keep` candidates are wanted; a lead of `margin` is no reason to go on; `metric` is "pass_rate" or "score". The
+    order of the cases is drawn by the selection's seed. `cases` were decided on; `over` tells whether the race has
+    ended by its rule: with `keep` candidates left, or with all cases asked.
+    """
+
+    keep: int = 1
+    margin: float = 0.02
+    metric: str = "pass_rate"
+    over: bool = False
+    cases: int = 0
+    stops: tuple[RaceStop, ...] = ()
+
+    @property
+    def rule(self) -> Race:
+        """The rule alone."""
+        return Race(self.keep, self.margin, self.metric)
+
+
+@dataclass(frozen=True, slots=True)
 class Client:
     """How busy this machine was. Shares are of one CPU core, 0..1, sampled while the run went on.
 
@@ -136,6 +175,7 @@ class Manifest:
     rescored_at: tuple[str, ...] = ()
     finished_at: str | None = None
     load: Load | None = None
+    race: Race | None = None
     stopped: str | None = None
     client: Client | None = None
     limit_history: Mapping[str, tuple[tuple[float, int, str], ...]] = field(default_factory=dict)
@@ -190,6 +230,7 @@ def _manifest(data: Mapping[str, Any]) -> Manifest:
                 }
             ),
             "load": Load(**_known(Load, data["load"])) if data.get("load") else None,
+            "race": _race(data["race"]) if data.get("race") else None,
             "client": Client(**_known(Client, data["client"])) if data.get("client") else None,
             "resumed_at": tuple(data.get("resumed_at", ())),
             "rescored_at": tuple(data.get("rescored_at", ())),
@@ -199,6 +240,15 @@ def _manifest(data: Mapping[str, Any]) -> Manifest:
             },
         }
     )
+
+
+def _race(row: Mapping[str, Any]) -> Race:
+    return Race(**{**_known(Race, row), "stops": tuple(map(_race_stop, row.get("stops", ())))})
+
+
+def _race_stop(row: Mapping[str, Any]) -> RaceStop:
+    ahead = row.get("ahead")
+    return RaceStop(**{**_known(RaceStop, row), "ahead": (str(ahead[0]), str(ahead[1])) if ahead else None})
 
 
 def _prompt(row: Mapping[str, Any]) -> ManifestPrompt:

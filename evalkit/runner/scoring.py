@@ -34,6 +34,8 @@ class Scoring:
         judges: ask the models that scorers want to hear.
         done: is handed each verdict with the record it is about.
         group: in which answers wait for verdicts; what goes wrong in there ends the run.
+        postpones: whether verdicts may wait until all calls are made, where many do; not in a race, which can't go on
+            without them, and never runs far ahead of them.
     """
 
     def __init__(
@@ -43,12 +45,15 @@ class Scoring:
         judges: Judges,
         done: Callable[[Record, CallScore], None],
         group: asyncio.TaskGroup,
+        *,
+        postpones: bool = True,
     ) -> None:
         self._suite = suite
         self._workers = workers
         self._judges = judges
         self._done = done
         self._group = group
+        self._postpones = postpones
         self._waiting: set[asyncio.Task[None]] = set()
         self._waiting_chars = 0
         self._postponed: set[str] = set()
@@ -58,7 +63,9 @@ class Scoring:
         tasks = self._tasks(record, case)
         if all(map(_is_quick, tasks)):
             self._judge_now(record, tasks)
-        elif self._is_full(record) or any(self._judges.must_wait(task.entry.models) for task in tasks):
+        elif (self._postpones and self._is_full(record)) or any(
+            self._judges.must_wait(task.entry.models) for task in tasks
+        ):
             self._postponed.add(record.call_id)
         else:
             self._begin(record, tasks)

@@ -1,4 +1,7 @@
-"""Pure functions on numbers: intervals, quantiles, pass@k. No I/O, and nothing but the standard library."""
+"""Pure functions on numbers: intervals, paired tests, quantiles, power, pass@k. No I/O.
+
+What is named here needs nothing but the standard library. Modules that need numpy are imported by their own name.
+"""
 
 from evalkit.stats.intervals import Interval, clustered_mean_interval, wilson
 from evalkit.stats.passk import pass_at_k, pass_hat_k

@@ -11,6 +11,7 @@ from typing import Any, Final, Protocol, TypeAlias
 from evalkit.errors import ConfigError, Location, one_or_many
 from evalkit.scorers.options import unknown_name
 from evalkit.scorers.values import is_number, show
+from evalkit.structure import error_parts
 from evalkit.suite.decide_rules import (
     BLOCK,
     DEFAULT_MARGIN,
@@ -24,7 +25,7 @@ from evalkit.suite.decide_rules import (
     OneOf,
     Requirement,
 )
-from evalkit.types import Json, Model
+from evalkit.types import Case, Json, Model
 from evalkit.yaml12 import Document, load_file
 
 KeyPath: TypeAlias = tuple[str | int, ...]
@@ -32,7 +33,7 @@ KeyPath: TypeAlias = tuple[str | int, ...]
 _PER_DAY: Final = "requests_per_day"
 _TAGS_NAMED: Final = 20
 _COMPARISON: Final = re.compile(r"\s*(>=|<=|==|=|>|<)?\s*(.*?)\s*")
-_NUMBER: Final = re.compile(r"\d+(?:\.\d+)?(?:[eE][+-]?\d+)?")
+_NUMBER: Final = re.compile(r"(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?")
 _OPTION: Final = re.compile(r"\s*([^<>=]+?)\s*([<>=].*)", re.DOTALL)
 
 
@@ -65,14 +66,31 @@ def read_rules(block: Json, where: Where = _nowhere) -> DecideRules:
     return rules
 
 
-def rules_in(document: Document) -> DecideRules:
-    """Read the `decide:` block of a suite's document.
+def decide_problems(document: Document, block: Json, cases: Iterable[Case] | None) -> list[ConfigError]:
+    """Find everything that is wrong with the `decide:` block of a suite's document.
 
-    Raises:
-        ConfigError: as `read_rules`, with line and column.
+    Args:
+        document: the suite's.
+        block: its block; None where there is none.
+        cases: the suite's, to look for tags; None where they are not known.
     """
-    data = document.data if isinstance(document.data, dict) else {}
-    return read_rules(data.get(BLOCK), where_in(document))
+    where = where_in(document)
+    try:
+        rules = read_rules(block, where)
+    except ConfigError as error:
+        return error_parts(error)
+    return [] if cases is None else _unknown_tags(rules, cases, where)
+
+
+def _unknown_tags(rules: DecideRules, cases: Iterable[Case], where: Where) -> list[ConfigError]:
+    """Find the tags that a requirement is about and no case carries."""
+    wanted = {one.tag for one in rules.require if isinstance(one, Bound) and one.tag is not None}
+    known = {tag for case in cases for tag in case.tags} if wanted else set[str]()
+    there = f"the tags of the cases are: {', '.join(sorted(known)[:_TAGS_NAMED])}" if known else "no case has tags"
+    return [
+        ConfigError(f"no case has the tag {show(tag, 40)}", where=where(("require", TAGS, tag), key=True), remedy=there)
+        for tag in sorted(wanted - known)
+    ]
 
 
 def block_of(path: Path) -> Mapping[str, Json]:
@@ -179,7 +197,7 @@ class _Reader:
 
     def _traffic(self, block: Json) -> float | None:
         given = self._mapping(("traffic",), block, [_PER_DAY])
-        value = given.get(_PER_DAY)
+        value: Any = given.get(_PER_DAY)
         if is_number(value) and 0 < value < math.inf:
             return float(value)
         if isinstance(block, Mapping):
@@ -277,20 +295,6 @@ def _entry(text: str) -> tuple[str, Json]:
 def _not_there(key: str, there: Mapping[str, Json]) -> ConfigError:
     remedy = f"the rules require: {', '.join(there)}" if there else "the rules require nothing"
     return ConfigError(f"--without {key}: there is no such requirement", remedy=remedy)
-
-
-def unknown_tags(rules: DecideRules, tags: Iterable[str], where: Where) -> list[ConfigError]:
-    """Find the tags that a requirement is about and no case carries."""
-    wanted = {one.tag for one in rules.require if isinstance(one, Bound) and one.tag is not None}
-    known = set(tags) if wanted else set()
-    return [
-        ConfigError(
-            f"`{BLOCK}.require.{TAGS}.{tag}`: no case has the tag {show(tag, 40)}",
-            where=where(("require", TAGS, tag), key=True),
-            remedy=f"tags of the cases: {', '.join(sorted(known)[:_TAGS_NAMED])}" if known else "no case has tags",
-        )
-        for tag in sorted(wanted - known)
-    ]
 
 
 def unanswerable(block: Mapping[str, Json], models: Iterable[Model], trials: int) -> Iterator[ConfigError]:

@@ -169,7 +169,7 @@ def decide_schema() -> dict[str, Json]:
 def _bound_schema(measure: Measure) -> dict[str, Json]:
     return {
         "type": "string",
-        "pattern": rf"^\s*{measure.operator}\s*[0-9]",
+        "pattern": rf"^\s*{measure.operator}\s*[0-9.]",
         "description": f'{measure.help} Written as in "{measure.example}".',
     }
 

@@ -18,6 +18,7 @@ from typing import Any, Final
 from evalkit.errors import ConfigError, Location, one_or_many
 from evalkit.scorers import ScorerContext
 from evalkit.structure import Problem, capped, error_parts, structure_problems
+from evalkit.suite.decide_block import decide_problems
 from evalkit.suite.gate_rules import gate_problems
 from evalkit.suite.intake import Standards, TakenIn, take_in
 from evalkit.suite.jsontext import parse_json
@@ -105,6 +106,7 @@ def _check(
     own_scorers = OwnScorers(context)
     standards = Standards(scorers, own_scorers, rendered, shared, source.path.parent)
     taken = _cases(source, standards, errors)
+    errors += decide_problems(source.document, data.get("decide"), taken.cases if taken else None)
     errors += gate_problems(data.get("gate", {}), lambda rule: source.document.where(("gate", rule), key=True))
     if errors or scorers is None or taken is None:
         return None

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from evalkit.scorers import scorer_json_schema, steps_schema
+from evalkit.suite.decide_rules import decide_schema
 
 
 def suite_schema() -> dict[str, Any]:
@@ -24,9 +25,9 @@ def prompt_schema() -> dict[str, Any]:
 
 
 def skeleton_schema() -> dict[str, Any]:
-    """The suite's schema without the parts that are checked by code: scorers (better messages), cases (speed)."""
+    """The suite's schema without what code checks: scorers and decision rules (better messages), cases (speed)."""
     schema = suite_schema()
-    schema["$defs"]["scorer"] = True
+    schema["$defs"] |= {"scorer": True, "decide": {"type": "object"}}
     del schema["properties"]["cases"]["items"]
     return schema
 
@@ -39,12 +40,13 @@ def tools_schema() -> dict[str, Any]:
 
 
 def generated_suite_schema() -> str:
-    """The text of the suite's schema: scorers from the registry, params and messages from their own schemas."""
+    """The text of the suite's schema: scorers, decision rules, params and messages from where they are read."""
     params = _read("evalkit.models", "params.schema.json")
     generated = {
         "params": {key: value for key, value in params.items() if key not in ("$schema", "title")},
         "scorer": scorer_json_schema(),
         "extract": steps_schema(),
+        "decide": decide_schema(),
         **prompt_schema()["$defs"],
     }
     schema = suite_schema()

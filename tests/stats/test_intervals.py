@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from scipy.stats import binomtest
 
 from evalkit.stats import Interval, clustered_mean_interval, wilson
+from evalkit.stats.intervals import clopper_pearson, clustered_standard_error
 
 
 @pytest.mark.parametrize("confidence", [0.5, 0.95, 0.999])
@@ -36,16 +37,39 @@ def test_wilson_holds_the_estimate_and_stays_within_bounds(counts):
     assert (low, high) == pytest.approx((1 - mirrored.high, 1 - mirrored.low), abs=1e-12)
 
 
+@pytest.mark.parametrize("confidence", [0.5, 0.95, 0.999])
+@pytest.mark.parametrize(
+    ("passed", "n"), [(0, 1), (1, 1), (0, 150), (150, 150), (139, 150), (1, 3), (49_999, 100_000), (3, 1_000_000)]
+)
+def test_clopper_pearson_agrees_with_scipy(passed, n, confidence):
+    expected = binomtest(passed, n).proportion_ci(confidence, method="exact")
+    assert clopper_pearson(passed, n, confidence) == pytest.approx((expected.low, expected.high), abs=1e-10)
+
+
+@given(st.integers(1, 3000).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))))
+@settings(max_examples=50, deadline=None)
+def test_clopper_pearson_agrees_with_scipy_everywhere(counts):
+    expected = binomtest(*counts).proportion_ci(0.95, method="exact")
+    assert clopper_pearson(*counts) == pytest.approx((expected.low, expected.high), abs=1e-10)
+
+
+def test_clopper_pearson_of_nothing_says_nothing():
+    assert clopper_pearson(0, 0) == Interval(0.0, 1.0)
+
+
+@pytest.mark.parametrize("interval", [wilson, clopper_pearson])
 @pytest.mark.parametrize(("passed", "n"), [(-1, 3), (4, 3), (1, 0)])
-def test_wilson_refuses_impossible_counts(passed, n):
+def test_impossible_counts_are_refused(interval, passed, n):
     with pytest.raises(ValueError, match=r"within 0\.\.n"):
-        wilson(passed, n)
+        interval(passed, n)
 
 
 @pytest.mark.parametrize("confidence", [0, 1, 95, -0.1])
 def test_confidence_is_a_fraction(confidence):
     with pytest.raises(ValueError, match="confidence"):
         wilson(1, 2, confidence)
+    with pytest.raises(ValueError, match="confidence"):
+        clopper_pearson(0, 0, confidence)
     with pytest.raises(ValueError, match="confidence"):
         clustered_mean_interval([[1.0], [0.0]], confidence)
 
@@ -64,6 +88,7 @@ def double_sum(clusters):
 @settings(max_examples=100, deadline=None)
 def test_clustered_interval_follows_the_published_formula(clusters):
     mean, error = double_sum(clusters)
+    assert clustered_standard_error(clusters) == pytest.approx(error, abs=1e-12)
     low, high = clustered_mean_interval(clusters)
     assert 0 <= low <= mean + 1e-12
     assert mean - 1e-12 <= high <= 1
@@ -111,6 +136,7 @@ def test_rounding_noise_counts_as_alike():
 def test_empty_clusters_are_ignored():
     assert clustered_mean_interval([[], [1.0], [0.0], []]) == clustered_mean_interval([[1.0], [0.0]])
     assert clustered_mean_interval([[], []]) == clustered_mean_interval([]) == Interval(0.0, 1.0)
+    assert clustered_standard_error([[], []]) == 0.0
 
 
 @pytest.mark.parametrize("value", [-0.1, 1.1, math.nan])

@@ -117,7 +117,8 @@ def drift_run(folder: Path, shared: Path, task: Literal["prime", "happy"], month
         case_vars={f"{task}-{row['id']}": {"question": row["query"]} for row in rows},
         expected={f"{task}-{row['id']}": row["ref_answer"] for row in rows},
         fields={(served[row["model"]], f"{task}-{row['id']}"): _drift_fields(row) for row in rows},
-        run_id={"march": "20230314-000000-0314", "june": "20230613-000000-0613"}[month],
+        run_id=folder.name,
+        created_at={"march": "2023-03-14T00:00:00+00:00", "june": "2023-06-13T00:00:00+00:00"}[month],
     )
 
 

@@ -15,7 +15,7 @@ from scripted import ScriptedProvider
 from evalkit.runner.budget import NO_CEILINGS, Ceilings
 from evalkit.runner.execute import Conditions, Execution, execute, start
 from evalkit.runner.job import Job, describe, make_job
-from evalkit.runner.manifest import Load, Manifest
+from evalkit.runner.manifest import Load, Manifest, Race, RaceStop
 from evalkit.types import (
     CallScore,
     Case,
@@ -50,12 +50,16 @@ class Watcher:
     def __init__(self) -> None:
         self.seen: list[tuple[str, str, bool]] = []
         self.lost: list[str] = []
+        self.out: list[RaceStop] = []
 
     def finished(self, record: Record, score: CallScore) -> None:
         self.seen.append((record.model, record.case_id, score.passed))
 
     def gave_up(self, model: str, reason: str) -> None:
         self.lost.append(f"{model}: {reason}")
+
+    def dropped(self, stop: RaceStop) -> None:
+        self.out.append(stop)
 
 
 async def echo(request: Request) -> Completion:
@@ -98,12 +102,13 @@ def carry_out(
     *,
     job: Job | None = None,
     load: Load | None = None,
+    race: Race | None = None,
     ceilings: Ceilings = NO_CEILINGS,
     asked: Sequence[str] | None = None,
 ) -> Carried:
     """Carry out a job, in virtual time, by asking all its models or those that are `asked`."""
     job = job or job_of(list(providers))
-    manifest = manifest_of(job, load)
+    manifest = dataclasses.replace(manifest_of(job, load), race=race)
     carried = Carried()
 
     async def main() -> None:

@@ -1,0 +1,177 @@
+"""Hold a run against a baseline and limits: what is shown, what is not, and whether that is good enough."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+from evalkit.analysis.baseline import Baseline, Flips, changed
+from evalkit.analysis.gate_limits import Limit, Seen, State, check_rules, limits
+from evalkit.analysis.gate_match import CaseChanges, check_comparable, check_entries
+from evalkit.analysis.gate_result import CandidateGate, Comparison, GateResult, Look, Shift
+from evalkit.analysis.measured import Measured, MeasuredRun
+from evalkit.analysis.paired import Difference, Metric, paired_difference
+from evalkit.analysis.results import CaseResults
+from evalkit.analysis.run_data import Candidate
+from evalkit.analysis.settle import settling
+from evalkit.analysis.side import align
+from evalkit.stats.margin import Verdict
+from evalkit.suite.gate_rules import GateRules, Undecided
+
+
+def gate(
+    measured: MeasuredRun,
+    rules: GateRules,
+    baseline: Baseline | None = None,
+    path: Path | None = None,
+    look: Look | None = None,
+) -> GateResult:
+    """Hold a run against a baseline, if there is one, and against the limits of its rules.
+
+    Args:
+        measured: the run.
+        rules: what it is held to.
+        baseline: what to compare with.
+        path: the baseline's file.
+        look: which of several looks this is.
+
+    Raises:
+        ConfigError: the baseline is of another suite, of other cases, or of other candidates; or a rule is about cases
+            or trials that there are not.
+    """
+    run = [one.candidate for one in measured.results.candidates]
+    check_rules(rules, measured.results.case_ids, measured.results.tags, measured.run.manifest.trials)
+    cases: CaseChanges | None = None
+    found: Mapping[Candidate, Candidate | None] = {}
+    if baseline is not None and path is not None:
+        cases = check_comparable(baseline, path, measured.run.manifest.suite.name, measured.questions)
+        found = check_entries(run, baseline, path)
+    ungated = tuple(one for one in run if baseline is not None and found[one] is None)
+    held = _Held(measured, rules, baseline, cases, look or Look())
+    return GateResult(
+        measured,
+        rules,
+        baseline,
+        path,
+        cases,
+        tuple(held.candidate(one, found.get(one)) for one in run if one not in ungated),
+        ungated,
+        held.look.planned,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Held:
+    """Everything that all candidates are held against."""
+
+    measured: MeasuredRun
+    rules: GateRules
+    baseline: Baseline | None
+    cases: CaseChanges | None
+    look: Look
+
+    def candidate(self, candidate: Candidate, against: Candidate | None) -> CandidateGate:
+        """Judge one candidate."""
+        results = self.measured.results.of(candidate)
+        took = next(one for one in self.measured.candidates if (one.model, one.prompt) == candidate)
+        checked = limits(self.rules, Seen(self.measured.results, results, took, self.measured.run.manifest.trials))
+        comparison = self._compared(results, took, against) if against else None
+        verdict = _overall(comparison, checked)
+        return CandidateGate(
+            *candidate,
+            took,
+            comparison,
+            checked,
+            verdict,
+            _good_enough(verdict, comparison, checked, self.rules.undecided),
+            flaky=tuple(self._cases(0 < p < n for p, n in zip(results.passed, results.finished, strict=True))),
+            missing=tuple(self._cases(not n for n in results.finished)),
+        )
+
+    def _cases(self, chosen: Iterable[bool]) -> Iterator[str]:
+        return (case for case, wanted in zip(self.measured.results.case_ids, chosen, strict=True) if wanted)
+
+    def _compared(self, results: CaseResults, took: Measured, against: Candidate) -> Comparison | None:
+        if self.baseline is None or self.cases is None:
+            return None
+        frozen = next(one for one in self.baseline.candidates if one.candidate == against)
+        run = self.measured.results
+        then = tuple(self.baseline.questions)
+        both = align(run.case_ids, results, then, frozen.results, without=frozenset(self.cases.changed))
+        clusters = None if run.clusters is None else [run.clusters[place] for place in both.places]
+        difference = paired_difference(
+            both.first,
+            both.second,
+            clusters=clusters,
+            metric=Metric(self.rules.metric),
+            confidence=self.look.confidence,
+        )
+        margin = self._margin(results.candidate, difference)
+        verdict = Verdict.INCONCLUSIVE
+        if difference is not None and margin is not None:
+            verdict = difference.verdict(margin)
+        unsettled = difference is not None and verdict is Verdict.INCONCLUSIVE
+        served = frozen.served_models, took.served_models
+        return Comparison(
+            against=against,
+            frozen=frozen,
+            difference=difference,
+            margin=margin,
+            auto=self.rules.margin is None,
+            metric=Metric(self.rules.metric),
+            confidence=self.look.confidence,
+            verdict=verdict,
+            **_shifts(both.case_ids, both.first, both.second)._asdict(),
+            settling=settling(difference, margin, both.first) if unsettled and difference and margin else None,
+            renamed=against != results.candidate,
+            drifted=served if all(served) and served[0] != served[1] else None,
+        )
+
+    def _margin(self, candidate: Candidate, difference: Difference | None) -> float | None:
+        """The margin: as the rules have it, or that of the first look, or what these cases can show."""
+        if self.rules.margin is not None:
+            return self.rules.margin
+        if self.look.margins is not None and candidate in self.look.margins:
+            return self.look.margins[candidate]
+        return None if difference is None else difference.auto_margin
+
+
+class _Shifts(NamedTuple):
+    worse: tuple[Shift, ...]
+    better: tuple[Shift, ...]
+
+
+def _shifts(case_ids: Sequence[str], now: CaseResults, before: CaseResults) -> _Shifts:
+    flips: Flips = changed(case_ids, now, before)
+    places = {case: place for place, case in enumerate(case_ids)}
+
+    def shift(case: str) -> Shift:
+        at = places[case]
+        return Shift(case, (before.passed[at], before.finished[at]), (now.passed[at], now.finished[at]))
+
+    return _Shifts(tuple(map(shift, flips.worse)), tuple(map(shift, flips.better)))
+
+
+def _overall(comparison: Comparison | None, checked: Sequence[Limit]) -> Verdict | None:
+    """The verdict of comparison and limits together: a broken limit is a regression, an unknown one decides nothing."""
+    if any(limit.state is State.BROKEN for limit in checked):
+        return Verdict.REGRESSED
+    verdict = comparison.verdict if comparison else None
+    if verdict is not Verdict.REGRESSED and any(limit.state is State.UNKNOWN for limit in checked):
+        return Verdict.INCONCLUSIVE
+    return verdict
+
+
+def _good_enough(
+    verdict: Verdict | None, comparison: Comparison | None, checked: Sequence[Limit], undecided: Undecided
+) -> bool:
+    if verdict is not Verdict.INCONCLUSIVE:
+        return verdict is not Verdict.REGRESSED
+    if any(limit.state is State.UNKNOWN for limit in checked) or comparison is None or comparison.difference is None:
+        return False
+    if comparison.verdict is not Verdict.INCONCLUSIVE or undecided is Undecided.PASS:
+        return True
+    within = comparison.margin is not None and comparison.difference.difference >= -comparison.margin
+    return within and undecided is not Undecided.FAIL

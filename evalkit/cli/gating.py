@@ -1,0 +1,259 @@
+"""Wire up a gate: its rules, its baseline, the run it is about, and the trials it may still ask for."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from evalkit import __version__
+from evalkit.analysis import load_run
+from evalkit.analysis.baseline import Baseline, encode_baseline, flips, freeze, read_baseline
+from evalkit.analysis.gate import gate
+from evalkit.analysis.gate_limits import check_rules
+from evalkit.analysis.gate_match import candidates_of, check_comparable, check_entries
+from evalkit.analysis.gate_result import GateResult, Look, Outcome
+from evalkit.analysis.measured import MeasuredRun, candidate_name, measure, questions
+from evalkit.analysis.run_data import Candidate
+from evalkit.analysis.side import Side, resolve_run, resolve_side
+from evalkit.cli.assemble import Assembly, Choice, assemble, unpriced
+from evalkit.cli.conduct import conduct
+from evalkit.cli.gate_screen import print_baseline, print_gate, print_look
+from evalkit.errors import ConfigError, ConfigErrors, ExitCode, Location, one_or_many
+from evalkit.files import write_atomically
+from evalkit.report.alerts import path_from_here
+from evalkit.report.gate_files import write_gate
+from evalkit.runner.job import Job
+from evalkit.runner.manifest import Manifest, read_manifest
+from evalkit.suite.gate_rules import GateRules, Undecided, gate_rules, looks
+from evalkit.suite.paths import beside
+from evalkit.types import Json, Model
+from evalkit.yaml12 import load_file
+
+_BASELINES: Final = Path("results/baselines")
+
+
+@dataclass(frozen=True, slots=True)
+class GatePlan:
+    """What a run will be held to: rules, and the baseline with its file, if there is one."""
+
+    rules: GateRules
+    baseline: Baseline | None = None
+    path: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """What a command line says of a gate.
+
+    Attributes:
+        baseline: the file to compare with.
+        suite: the suite file whose `gate:` block holds, instead of the one that the run was made with.
+        rules: as they would stand in that block, in whose place they are.
+    """
+
+    baseline: Path | None = None
+    suite: Path | None = None
+    rules: Mapping[str, Json] = dataclasses.field(default_factory=dict)
+
+
+def gate_run(run: str, results: Path, given: Given, *, as_json: bool) -> ExitCode:
+    """Hold a stored run against its baseline and its limits."""
+    folder = resolve_run(run, results)
+    manifest = read_manifest(folder)
+    plan = plan_gate(manifest, given)
+    result = gate(measure(load_run(folder)), plan.rules, plan.baseline, plan.path)
+    write_gate(result, folder)
+    going_on = f"evalkit run {manifest.suite.path} --gate --resume {path_from_here(folder)}"
+    print_gate(result, folder, as_json=as_json, going_on=going_on)
+    return result.outcome.exit_code
+
+
+def plan_gate(manifest: Manifest, given: Given) -> GatePlan:
+    """Read the rules that a run is held to, and the baseline.
+
+    Raises:
+        ConfigError: a rule cannot be used, there is no baseline where one is named, or nothing to hold the run to.
+    """
+    suite = given.suite or Path(manifest.suite.path)
+    block = _block(given.suite, manifest) if given.suite else manifest.gate
+    rules = gate_rules(_overridden(block, given.rules), str(suite))
+    path = given.baseline or baseline_path(manifest, rules, suite)
+    if given.baseline is None and rules.baseline is None and not path.is_file():
+        if rules.has_limits:
+            return GatePlan(rules)
+        raise ConfigError(
+            f"there is nothing to hold {manifest.suite.name} to: no baseline {path}, and no limit",
+            remedy=f"make a baseline of a run that you trust: evalkit baseline RUN -o {path}; "
+            "or give a limit such as --min-pass-rate",
+        )
+    return GatePlan(rules, read_baseline(path), path)
+
+
+def baseline_path(manifest: Manifest, rules: GateRules, suite: Path | None = None) -> Path:
+    """Find where a suite's baseline is: where its gate says, as seen from its folder, or results/baselines."""
+    if rules.baseline is not None:
+        return beside((suite or Path(manifest.suite.path)).parent, rules.baseline)
+    return _BASELINES / f"{manifest.suite.name}.json"
+
+
+def _block(suite: Path, manifest: Manifest) -> Mapping[str, Json]:
+    data = load_file(suite).data
+    data = data if isinstance(data, dict) else {}
+    name = data.get("suite", suite.stem)
+    if name != manifest.suite.name:
+        raise ConfigError(
+            f"the run belongs to the suite {manifest.suite.name!r}, not to {name!r}",
+            where=Location(suite),
+            remedy="name the run's suite, or leave out --suite",
+        )
+    block = data.get("gate", {})
+    if not isinstance(block, dict):
+        raise ConfigError("`gate` must be a mapping (`key: value`)", where=Location(suite))
+    return block
+
+
+def _overridden(block: Mapping[str, Json], rules: Mapping[str, Json]) -> dict[str, Json]:
+    """Put the command line's rules in the place of the suite's, and of what only makes sense beside those."""
+    gone = {"max_drop"} if "margin" in rules else set()
+    if "undecided" in rules:
+        gone |= {"max_trials", "max_cost"}
+    return {key: value for key, value in block.items() if key not in gone} | dict(rules)
+
+
+def check_before(plan: GatePlan, job: Job) -> None:
+    """Find what would keep a gate from its verdict before a call is made.
+
+    Raises:
+        ConfigError: the baseline is not of this suite, of none of its cases, or of none of the candidates; a rule is
+            about cases or trials that there are not, or about the cost of a model without a price.
+    """
+    problems: list[ConfigError] = [*_unpriced(plan.rules, job.models)]
+    try:
+        cases = [(case.id, case.tags) for case in job.cases]
+        check_rules(plan.rules, [case for case, _ in cases], [tags for _, tags in cases], job.trials)
+        if plan.baseline is not None and plan.path is not None:
+            check_comparable(plan.baseline, plan.path, job.suite.name, questions(job.cases))
+            check_entries(candidates_of(job.models, job.prompts), plan.baseline, plan.path)
+    except ConfigError as error:
+        problems += error.errors if isinstance(error, ConfigErrors) else (error,)
+    if problems:
+        raise one_or_many(problems)
+
+
+def _unpriced(rules: GateRules, models: Sequence[Model]) -> Iterator[ConfigError]:
+    """Find the models of which a cost will never be known. A command may tell its own."""
+    if rules.max_cost_per_case_usd is None:
+        return
+    for model in models:
+        if model.price is None and model.gpu is None and model.protocol != "command":
+            yield ConfigError(
+                f"the gate limits the cost per case, and the price of model {model.name!r} is unknown",
+                where=model.where,
+                remedy="add `price: {input: ..., output: ...}`, USD per one million tokens, or `gpu:` for a server of "
+                "your own",
+            )
+
+
+def run_with_gate(choice: Choice, assembly: Assembly, given: Given) -> ExitCode:
+    """Ask, report, and hold the run against its baseline and limits; ask again where the rules say so."""
+    plan = plan_gate(assembly.manifest, given)
+    check_before(plan, assembly.job)
+    choice, assembly = _within_budget(choice, assembly, plan.rules)
+    planned = _planned(plan.rules, assembly.job.trials)
+    look = Look(len(planned))
+    for trials in (*planned[1:], None):
+        code, folder = conduct(assembly)
+        if folder is None or code in {ExitCode.INTERRUPTED, ExitCode.NOTHING_RAN}:
+            return code
+        result = gate(measure(load_run(folder)), plan.rules, plan.baseline, plan.path, look)
+        if trials is None or not result.undecided or not _affordable(result.measured, plan.rules, trials):
+            return _concluded(result, folder, code)
+        print_look(result, trials)
+        # The margin stays what it was at the first look: one that shrinks as trials come in would never be reached.
+        look = Look(len(planned), look.margins or result.margins)
+        assembly = _once_more(choice, folder, trials)
+    raise AssertionError("the last look concludes")
+
+
+def _concluded(result: GateResult, folder: Path, code: ExitCode) -> ExitCode:
+    """Write and print what came of a gate; a failed one beats how the run ended."""
+    write_gate(result, folder)
+    print_gate(result, folder)
+    return code if result.outcome is Outcome.PASSED else result.outcome.exit_code
+
+
+def _planned(rules: GateRules, trials: int) -> tuple[int, ...]:
+    return looks(trials, rules.max_trials) if rules.undecided is Undecided.MORE_TRIALS else (trials,)
+
+
+def _within_budget(choice: Choice, assembly: Assembly, rules: GateRules) -> tuple[Choice, Assembly]:
+    """Let the gate's budget be the run's, where that has no smaller one."""
+    given = [most for most in (rules.max_cost_usd, choice.ceilings.max_cost_usd) if most is not None]
+    ceilings = dataclasses.replace(choice.ceilings, max_cost_usd=min(given, default=None))
+    if problems := [*unpriced(ceilings, (*assembly.job.judges, *assembly.job.models))]:
+        raise one_or_many(problems)
+    return dataclasses.replace(choice, ceilings=ceilings), dataclasses.replace(assembly, ceilings=ceilings)
+
+
+def _affordable(measured: MeasuredRun, rules: GateRules, trials: int) -> bool:
+    """Whether more trials fit into the budget, going by what the trials so far have cost."""
+    if rules.max_cost_usd is None:
+        return True
+    spent = sum((one.cost_per_case_usd or 0.0) * one.answers for one in measured.candidates)
+    return spent * trials / measured.run.manifest.trials <= rules.max_cost_usd
+
+
+def _once_more(choice: Choice, folder: Path, trials: int) -> Assembly:
+    """Prepare to go on with a run, asking every case up to so many times."""
+    return assemble(dataclasses.replace(choice, resume=str(folder), trials=trials, accept_changes=False))
+
+
+def write_baseline(run: str, results: Path, names: Sequence[str], out: Path | None, *, allow_incomplete: bool) -> None:
+    """Freeze a run's verdicts in a file.
+
+    Raises:
+        ConfigError: there is no such run or candidate, or the run is incomplete.
+    """
+    side = _chosen(resolve_side(run, results), names)
+    measured = measure(load_run(side.folder))
+    manifest = measured.run.manifest
+    if not allow_incomplete:
+        _refuse_incomplete(measured)
+    path = out or baseline_path(manifest, gate_rules(manifest.gate, manifest.suite.path))
+    new = freeze(measured, side.candidates, __version__)
+    old = read_baseline(path) if path.exists() else None
+    if old is not None and old.suite != new.suite:
+        raise ConfigError(
+            f"{path} is the baseline of the suite {old.suite!r}, not of {new.suite!r}", remedy="name another file"
+        )
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_atomically(path, encode_baseline(new))
+    print_baseline(new, path, None if old is None else list(flips(old, new)), old)
+
+
+def _chosen(side: Side, names: Sequence[str]) -> Side:
+    """The candidates of a side that are named, by model or MODEL@PROMPT."""
+    if not names:
+        return side
+    chosen: list[Candidate] = []
+    for name in names:
+        found = [one for one in side.candidates if name in {one[0], candidate_name(one)}]
+        if not found:
+            there = ", ".join(map(candidate_name, side.candidates))
+            raise ConfigError(f"the run {side.folder} has no candidate {name!r}", remedy=f"it has: {there}")
+        chosen += found
+    return Side(side.folder, tuple(dict.fromkeys(chosen)))
+
+
+def _refuse_incomplete(measured: MeasuredRun) -> None:
+    manifest, folder = measured.run.manifest, measured.run.folder
+    if not measured.errors and not measured.missing and len(measured.run.rows):
+        return
+    raise ConfigError(
+        f"the run {folder} is incomplete: {measured.errors} calls ended in an error, {measured.missing} never finished",
+        remedy=f"finish it: evalkit run {manifest.suite.path} --resume {path_from_here(folder)}; "
+        "or freeze it as it is: --allow-incomplete",
+    )

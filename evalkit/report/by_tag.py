@@ -1,0 +1,84 @@
+"""Pass rates on the cases of each tag, and who differs there: a section of report.md."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from evalkit.analysis import RunSummary
+from evalkit.analysis.differences import Standing, TagComparison
+from evalkit.report import format as fmt
+from evalkit.report.comparison import p_holm, verdict
+from evalkit.report.labels import Labels
+from evalkit.report.markup import plain, table
+
+_MAX_TAGS = 40
+_MAX_DIFFERENCES = 20
+"""Rows of differences beyond which only those that tell candidates apart are shown."""
+
+
+def tag_section(run: RunSummary, labels: Labels) -> list[str]:
+    """The pass rate of every candidate at every tag, and how they differ. Nothing for a suite without tags."""
+    tags = run.tags
+    names = list(dict.fromkeys(one.tag for one in tags))
+    if not names:
+        return []
+    candidates = list(dict.fromkeys(labels.of(one) for one in tags))
+    cells = {(one.tag, labels.of(one)): fmt.passed(one.calls) for one in tags}
+    sizes = {one.tag: one.cases for one in tags}
+    rows = [
+        [plain(name), fmt.count(sizes[name]), *(cells[name, candidate] for candidate in candidates)]
+        for name in names[:_MAX_TAGS]
+    ]
+    more = len(names) - _MAX_TAGS
+    return [
+        "## By tag",
+        "",
+        *table(["tag", "cases", *map(plain, candidates)], rows),
+        "",
+        *([f"{fmt.counted(more, 'more tag')} in report.json.", ""] if more > 0 else []),
+        *_differences(run, labels),
+    ]
+
+
+def _differences(run: RunSummary, labels: Labels) -> list[str]:
+    """Where candidates differ from the best one, and at which tags there are too few cases to tell."""
+    if run.comparisons is None or not run.comparisons.tags:
+        return []
+    told = [one for one in run.comparisons.tags if not one.too_few]
+    apart = [one for one in told if one.passes.standing is not Standing.EVEN]
+    shown = told if len(told) <= _MAX_DIFFERENCES else apart[:_MAX_DIFFERENCES]
+    few = dict.fromkeys(one.tag for one in run.comparisons.tags if one.too_few)
+    return [
+        *_about(told, apart, shown, plain(labels.named(run.comparisons.best))),
+        *(_table(shown, labels) if shown else []),
+        *([f"Too few cases to tell candidates apart: {', '.join(map(plain, few))}.", ""] if few else []),
+    ]
+
+
+def _about(
+    told: Sequence[TagComparison], apart: Sequence[TagComparison], shown: Sequence[TagComparison], best: str
+) -> list[str]:
+    if not told:
+        return []
+    compared = f"Compared with {best} tag by tag, p adjusted for all {fmt.counted(len(told), 'comparison')} (Holm)"
+    if not apart:
+        found = "no candidate is told apart from it on the cases of any tag"
+    else:
+        found = f"{fmt.count(len(apart))} of them tell a candidate apart"
+    rest = "" if len(shown) == len(told) else " The others are in report.json."
+    return [f"{compared}: {found}.{rest}", ""]
+
+
+def _table(shown: Sequence[TagComparison], labels: Labels) -> list[str]:
+    columns = {
+        "tag": [plain(one.tag) for one in shown],
+        "candidate": [plain(labels.named(one.first)) for one in shown],
+        "verdict": [verdict(one.passes) for one in shown],
+        "points": [fmt.points(one.passes.difference) for one in shown],
+        "95 % interval": [fmt.points_interval(one.passes.interval) for one in shown],
+        "better on": [fmt.count(one.passes.better) for one in shown],
+        "worse on": [fmt.count(one.passes.worse) for one in shown],
+        "cases": [fmt.count(one.cases) for one in shown],
+        "p": [p_holm(one.passes) for one in shown],
+    }
+    return [*table(list(columns), list(zip(*columns.values(), strict=True)), left=3), ""]

@@ -1,0 +1,251 @@
+"""What a gate says, in sentences: its verdicts, its limits, and what a reader has to know beside them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Final, NamedTuple
+
+from evalkit.analysis.gate_limits import Limit, State
+from evalkit.analysis.gate_result import CandidateGate, Comparison, GateResult, Outcome, Shift
+from evalkit.analysis.measured import candidate_name
+from evalkit.analysis.paired import Difference, Metric
+from evalkit.report import format as fmt
+from evalkit.report.labels import Labels
+from evalkit.stats.margin import Verdict
+from evalkit.suite.gate_rules import Undecided
+
+_COARSE: Final = 0.10
+"""A margin above this lets drops pass that most people would call large."""
+
+
+def headlines(result: GateResult) -> list[str]:
+    """One sentence per candidate, those that fail the gate first."""
+    labels = Labels(result.candidates)
+    ordered = sorted(result.candidates, key=lambda one: (one.passed, one.verdict is not Verdict.INCONCLUSIVE))
+    return [headline(one, labels.of(one)) for one in ordered]
+
+
+def headline(one: CandidateGate, name: str) -> str:
+    """A candidate's verdict with the figures behind it, on one line."""
+    broken = "; ".join(limit_words(limit) for limit in (*one.broken, *one.unknown))
+    if one.comparison is None:
+        return f"{one.verdict or 'WITHIN LIMITS'}: {name}: {broken or 'every limit is kept'}"
+    parts = [f"{name} {compared(one.comparison)}", *([broken] if broken else [])]
+    return f"{one.verdict}{_let_pass(one)}: {'; '.join(parts)}"
+
+
+def _let_pass(one: CandidateGate) -> str:
+    if one.verdict is not Verdict.INCONCLUSIVE:
+        return ""
+    return " (the gate lets it pass)" if one.passed else " (the gate fails)"
+
+
+def compared(comparison: Comparison) -> str:
+    """Say how a candidate does: `is 10.0 points worse (-15.8 to -4.2) on 150 cases; margin 7.9 points (auto)`."""
+    difference = comparison.difference
+    if difference is None or comparison.margin is None:
+        return "cannot be compared: no case was finished on both sides"
+    cases = fmt.counted(difference.cases, "case")
+    by = " by mean score" if comparison.metric is Metric.SCORE else ""
+    margin = f"margin {points(comparison.margin)}{' (auto)' if comparison.auto else ''}"
+    return f"is {worse_or_better(difference)} ({ends(difference.interval)}){by} on {cases}; {margin}"
+
+
+def worse_or_better(difference: Difference) -> str:
+    """A difference in words: 10.0 points worse."""
+    if not round(difference.difference, 9):
+        return "0.0 points apart"
+    return f"{points(abs(difference.difference))} {'worse' if difference.difference < 0 else 'better'}"
+
+
+def points(share: float) -> str:
+    """A difference of shares: 10.0 points."""
+    return f"{100 * share:.1f} points"
+
+
+def ends(interval: Sequence[float]) -> str:
+    """The interval of a difference, in points: -15.8 to -4.2."""
+    return " to ".join(f"{100 * end:+.1f}" for end in interval)
+
+
+class _Kind(NamedTuple):
+    """How the figures of a limit are written."""
+
+    what: str
+    broken: str
+    show: Callable[[float], str]
+    unknown: str
+
+
+_KINDS: Final[Mapping[str, _Kind]] = {
+    "min_pass_rate": _Kind("pass rate", "below", fmt.percent, "no call was finished"),
+    "max_error_rate": _Kind("error rate", "above", fmt.percent, "no call was finished"),
+    "max_p95": _Kind("p95", "above", fmt.duration, "no answer was timed"),
+    "max_cost_per_case": _Kind("cost per case", "above", lambda usd: f"${fmt.usd(usd)}", "the model has no price"),
+}
+
+
+def limit_words(limit: Limit) -> str:
+    """What came of a limit: `p95 is 1.90 s (1.50 s to n/a), above 1.50 s`."""
+    kind = _KINDS.get(limit.rule)
+    if kind is None:
+        return _case_words(limit)
+    if limit.value is None or limit.limit is None:
+        return f"{kind.what} is unknown: {kind.unknown}"
+    verb = kind.broken if limit.state is State.BROKEN else f"not {kind.broken}"
+    value = f"{kind.what} is {kind.show(limit.value)} ({limit_ends(limit)}), {verb} {kind.show(limit.limit)}"
+    return f"{value}, which the interval does not settle" if limit.straddles else value
+
+
+def limit_ends(limit: Limit) -> str:
+    """The interval of what was measured; an end that is not known is n/a."""
+    kind = _KINDS.get(limit.rule)
+    if kind is None or limit.ends == (None, None):
+        return fmt.UNKNOWN
+    return " to ".join(fmt.UNKNOWN if end is None else kind.show(end) for end in limit.ends)
+
+
+_NAMED: Final = 5
+
+
+def _case_words(limit: Limit) -> str:
+    whom = f"{limit.pattern!r}" if limit.pattern else "every case"
+    wanted = "every time" if limit.limit is None else f"at least {fmt.counted(int(limit.limit), 'time')}"
+    rule = f"{limit.rule} ({whom} passes {wanted})"
+    if limit.state is State.KEPT:
+        return f"{rule} is kept"
+    named = names(limit.cases, _NAMED)
+    if limit.state is State.UNKNOWN:
+        return f"{rule} is unknown, as calls are missing: {named}"
+    return f"{rule} is broken by {fmt.counted(len(limit.cases), 'case')}: {named}"
+
+
+def names(cases: Sequence[str], most: int) -> str:
+    """Some of the cases, and how many more there are."""
+    more = f" and {fmt.count(len(cases) - most)} more" if len(cases) > most else ""
+    return ", ".join(cases[:most]) + more
+
+
+def notes(result: GateResult) -> list[str]:
+    """What a reader has to know beside the verdicts, a sentence each; the gravest first."""
+    return [*_ungated(result), *_incomplete(result), *_no_baseline(result), *_cases(result), *_rules(result)]
+
+
+def _ungated(result: GateResult) -> Iterator[str]:
+    for one in result.ungated:
+        yield f"NOT GATED: {candidate_name(one)} has no entry in the baseline; freeze a new one to guard it"
+
+
+def _incomplete(result: GateResult) -> Iterator[str]:
+    if not result.incomplete:
+        return
+    errors, missing = result.measured.errors, result.measured.missing
+    parts = [
+        *([fmt.counted(errors, "call") + " ended in an error, which counts as not passed"] if errors else []),
+        *([fmt.counted(missing, "call") + " never finished"] if missing else []),
+    ]
+    yield f"the run is incomplete: {'; '.join(parts) or 'it has no calls'}; nothing is green that was not measured"
+
+
+def _no_baseline(result: GateResult) -> Iterator[str]:
+    if result.baseline is None:
+        yield "only limits were checked: there is no baseline to compare with"
+
+
+def _cases(result: GateResult) -> Iterator[str]:
+    cases, baseline = result.cases, result.baseline
+    if cases is None or baseline is None:
+        return
+    if cases.any:
+        parts = [(cases.new, "new"), (cases.removed, "no longer there"), (cases.changed, "changed")]
+        counts = ", ".join(f"{fmt.count(len(some))} {word}" for some, word in parts if some)
+        yield (
+            f"compared on the {fmt.counted(cases.compared, 'case')} that are the same as in the baseline; "
+            f"left out: {counts}"
+        )
+    elif _same_prompts(result) and baseline.suite_fingerprint != result.measured.run.manifest.suite.fingerprint[:16]:
+        yield (
+            "the suite's scorers, parameters, vars or threshold have changed since the baseline: where they judge "
+            "otherwise, so do the verdicts; freeze a new baseline of answers judged alike (evalkit score, "
+            "evalkit baseline)"
+        )
+
+
+def _same_prompts(result: GateResult) -> bool:
+    """Whether the baseline's prompts are those of the run, so that no prompt explains another suite."""
+    now = {prompt.fingerprint for prompt in result.measured.run.manifest.prompts}
+    return all(one.comparison is None or one.comparison.frozen.prompt_fingerprint in now for one in result.candidates)
+
+
+def _rules(result: GateResult) -> Iterator[str]:
+    if result.looks > 1:
+        yield (
+            f"intervals are wider than 95 % ({100 * (1 - 0.05 / result.looks):.1f} %), as {result.looks} looks at the "
+            "gate were planned and each takes its share of the allowed error"
+        )
+
+
+def candidate_notes(one: CandidateGate, result: GateResult) -> list[str]:
+    """What there is to know of a candidate beside its headline, a sentence each."""
+    comparison = one.comparison
+    lines = [f"note: {limit_words(limit)}" for limit in one.limits if limit.state is State.KEPT and limit.straddles]
+    if comparison is None:
+        return lines
+    difference, margin = comparison.difference, comparison.margin
+    if comparison.renamed:
+        lines.append(f"{one.model}@{one.prompt} is compared with {candidate_name(comparison.against)} of the baseline")
+    if difference is not None:
+        lines.append(_flipped(difference, comparison))
+    if difference is not None and margin is not None and comparison.auto and margin > _COARSE:
+        lines.append(
+            f"{fmt.counted(difference.cases, 'case')} cannot show less than the margin of {points(margin)}: a smaller "
+            "drop passes unseen; more cases show more, and `margin:` says how much may be lost"
+        )
+    lines += _settling(one, result)
+    if comparison.drifted:
+        before, now = (", ".join(some) for some in comparison.drifted)
+        lines.append(f"the provider served {now}, and {before} when the baseline was made")
+    return lines
+
+
+def _flipped(difference: Difference, comparison: Comparison) -> str:
+    text = (
+        f"better on {fmt.count(len(comparison.better))}, worse on {fmt.count(len(comparison.worse))} of "
+        f"{fmt.counted(difference.cases, 'case')}"
+    )
+    if difference.errors:
+        text += f"; errors on {fmt.counted(difference.errors, 'case')}, which count as not passed"
+    return text
+
+
+def _settling(one: CandidateGate, result: GateResult) -> Iterator[str]:
+    comparison = one.comparison
+    if comparison is None or comparison.settling is None:
+        return
+    cases, trials = comparison.settling
+    ways = [
+        *([f"about {fmt.count(cases)} cases"] if cases else []),
+        *([f"{trials} trials of these cases"] if trials else []),
+    ]
+    if ways:
+        yield f"{' or '.join(ways)} would settle it, if the true difference is what was measured"
+    if one.verdict is Verdict.INCONCLUSIVE and result.rules.undecided is not Undecided.MORE_TRIALS:
+        yield "`evalkit run --gate` asks the cases again until it is settled, with `gate: {undecided: more-trials}`"
+
+
+def shift_words(shift: Shift) -> str:
+    """One case before and now: `double-charge 3/3 -> 1/3`."""
+    (before, of), (now, finished) = shift.before, shift.now
+    return f"{shift.case} {before}/{of} -> {now}/{finished}"
+
+
+_ENDINGS: Final = {
+    Outcome.PASSED: "gate passed",
+    Outcome.FAILED: "gate failed",
+    Outcome.INCOMPLETE: "gate neither passed nor failed: the run is incomplete",
+}
+
+
+def ending(result: GateResult) -> str:
+    """How the gate ends, in a few words."""
+    return _ENDINGS[result.outcome]
