@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evalkit.analysis.rows import CallRow
+from evalkit.stats.distributions import beta_cdf, beta_quantile
 from evalkit.stats.intervals import Interval
 from evalkit.stats.paired import clustered_difference
 from evalkit.stats.quantiles import quantile, quantile_interval
@@ -105,17 +106,41 @@ def answered(rows: Iterable[CallRow], case_ids: Sequence[str]) -> Answered:
 
 
 def change(old: NDArray[np.float64], new: NDArray[np.float64], clusters: Sequence[str] | None) -> Change | None:
-    """Compare means per case; None where no case has one on both sides."""
+    """Compare means per case, by Student's t; None where fewer than two cases (or clusters) have one on both sides."""
     both = ~(np.isnan(old) | np.isnan(new))
-    if not both.any():
-        return None
     before, after = old[both], new[both]
-    interval, p = _mean_interval(after - before, _kept(clusters, both))
-    return Change(int(both.sum()), float(before.mean()), float(after.mean()), interval, p)
+    shared = None if clusters is None else [name for name, kept in zip(clusters, both, strict=True) if kept]
+    freedom = (len(before) if shared is None else len(set(shared))) - 1
+    if freedom < 1:
+        return None
+    difference = float((after - before).mean())
+    error = _error(after - before, shared)
+    x = beta_quantile(0.05, freedom / 2, 0.5)
+    half = math.sqrt(freedom * (1 - x) / x) * error
+    return Change(
+        cases=len(before),
+        old=float(before.mean()),
+        new=float(after.mean()),
+        interval=Interval(difference - half, difference + half),
+        p=_p(difference, error, freedom),
+    )
+
+
+def _error(differences: NDArray[np.float64], clusters: Sequence[str] | None) -> float:
+    """The standard error of the mean of differences of any size: that of differences of -1..1, stretched."""
+    reach = float(np.abs(differences).max())
+    return clustered_difference(differences / reach, clusters).error * reach if reach else 0.0
+
+
+def _p(difference: float, error: float, freedom: int) -> float:
+    """How likely a mean so far from 0 is where there is no difference."""
+    if not difference:
+        return 1.0
+    return beta_cdf(freedom / (freedom + (difference / error) ** 2), freedom / 2, 0.5) if error else 0.0
 
 
 def slowdown(old: Answered, new: Answered, clusters: Sequence[str] | None) -> Slowdown | None:
-    """Compare latencies; None where no case was timed on both sides."""
+    """Compare latencies; None where fewer than two cases were timed on both sides."""
     logs = change(old.latency_log, new.latency_log, clusters)
     if logs is None:
         return None
@@ -131,19 +156,6 @@ def slowdown(old: Answered, new: Answered, clusters: Sequence[str] | None) -> Sl
 
 def _percentiles(latencies: Sequence[float]) -> dict[str, Percentile]:
     return {name: Percentile(quantile(latencies, q), *quantile_interval(latencies, q)) for name, q in _TIMED}
-
-
-def _kept(clusters: Sequence[str] | None, both: NDArray[np.bool_]) -> list[str] | None:
-    return None if clusters is None else [name for name, kept in zip(clusters, both, strict=True) if kept]
-
-
-def _mean_interval(differences: NDArray[np.float64], clusters: Sequence[str] | None) -> tuple[Interval, float]:
-    """Interval and p-value of the mean of differences of any size: those of -1..1, stretched."""
-    reach = float(np.abs(differences).max())
-    if not reach:
-        return Interval(0.0, 0.0), 1.0
-    mean = clustered_difference(differences / reach, clusters)
-    return Interval(mean.interval.low * reach, mean.interval.high * reach), mean.p
 
 
 class _Collect:

@@ -64,6 +64,11 @@ class Agreement:
         return self.counts.pass_pass + self.counts.fail_fail
 
     @property
+    def scorer_passed(self) -> int:
+        """How many of them the scorer passes."""
+        return self.counts.pass_pass + self.counts.pass_fail
+
+    @property
     def people_passed(self) -> int:
         """How many of them people pass."""
         return self.counts.pass_pass + self.counts.fail_pass

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from evalkit.analysis.cascade_data import Answers, Floats, Ints, Pair, Portfolio, pair_agreement, pair_calls
-from evalkit.analysis.cascade_signals import LONG, SHORT, UNSURE
+from evalkit.analysis.cascade_signals import DISAGREES, LONG, SHORT, UNSURE
 from evalkit.analysis.cascade_worth import Worth, oracle, worth
 
 SPLITS: Final = 10
@@ -25,6 +26,15 @@ MARGIN: Final = 0.02
 ERRORS_ONLY: Final = "errors only"
 _FEW: Final = 12
 """A signal with at most so many values takes each of them for a threshold."""
+
+
+class Aim(StrEnum):
+    """What a rule is chosen for, on the cases that are not held out."""
+
+    CLOSE = "close"
+    """The cheapest rule whose pass rate is at most a margin below the strong candidate's; else the best pass rate."""
+    GAIN = "gain"
+    """The rule that lies furthest above picking a candidate by lot at the same cost."""
 
 
 class Rule(NamedTuple):
@@ -48,6 +58,15 @@ class Trial:
 
 
 @dataclass(frozen=True, slots=True)
+class Choice:
+    """The rule that an aim chooses by all cases, and what choosing on one half is worth on the other."""
+
+    aim: Aim
+    trial: Trial
+    held_out: Worth
+
+
+@dataclass(frozen=True, slots=True)
 class Cascade:
     """A pair of candidates, and every way of escalating from one to the other.
 
@@ -56,9 +75,8 @@ class Cascade:
         cases: how many groups of cases it rests on; each is held out once per split.
         cheap, strong: what always asking one of them is worth.
         oracle: what perfect routing would be: a bound, not a policy.
-        chosen: the rule chosen by all cases; None where no signal varies.
-        held_out: what choosing a rule on one half is worth on the other.
-        trials: every rule by itself.
+        choices: one per aim.
+        trials: every rule by itself. To pick the best of them is to choose again: that is what `choices` are for.
     """
 
     pair: Pair
@@ -66,9 +84,13 @@ class Cascade:
     cheap: Worth
     strong: Worth
     oracle: Worth
-    chosen: Trial | None
-    held_out: Worth | None
+    choices: tuple[Choice, ...]
     trials: tuple[Trial, ...]
+
+    @property
+    def by_agreement(self) -> bool:
+        """Whether the cheap one is asked as often as there are trials."""
+        return DISAGREES in self.pair.signals
 
 
 def cascades(of: Portfolio, pairs: Sequence[tuple[Answers, Answers]], *, margin: float, seed: int) -> list[Cascade]:
@@ -84,49 +106,38 @@ def cascades(of: Portfolio, pairs: Sequence[tuple[Answers, Answers]], *, margin:
         One per pair, in their order, and one more where the cheap one's trials can be held against each other; pairs
         without two common cases are left out.
     """
-    found: list[Cascade] = []
-    for cheap, strong in pairs:
-        for pair in (pair_calls(of, cheap, strong), pair_agreement(of, cheap, strong)):
-            if pair is not None and pair.cases > 1:
-                found.append(_cascade(pair, margin, seed))
-    return found
-
-
-def ordered_pairs(of: Portfolio) -> list[tuple[Answers, Answers]]:
-    """Every pair in which the first is the cheaper; where costs are unknown, the one that passes less often."""
-    known = not any(np.isnan(one.usd_per_call) for one in of.answers)
-    key = [(one.usd_per_call, one.rate) if known else (one.rate,) for one in of.answers]
-    order = sorted(range(len(key)), key=lambda index: key[index])
-    return [(of.answers[i], of.answers[j]) for at, i in enumerate(order) for j in order[at + 1 :] if key[i] < key[j]]
+    kinds = (kind(of, cheap, strong) for cheap, strong in pairs for kind in (pair_calls, pair_agreement))
+    return [_cascade(pair, margin, seed) for pair in kinds if pair is not None and pair.cases > 1]
 
 
 def _cascade(pair: Pair, margin: float, seed: int) -> Cascade:
     n = len(pair.groups)
     rules = _rules(pair)
     splits = list(halves(pair.groups, pair.tags, seed))
-    everything = np.ones(n, dtype=np.bool_)
     tried = np.zeros((len(rules), n))
-    picked = np.zeros(n)
-    for held_out in splits:
-        for test in (held_out, ~held_out):
-            escalate = np.stack([_escalate(pair, rule, ~test)[0] for rule in rules])
-            best = choose(pair, escalate, ~test, margin)
-            tried[:, test] += escalate[:, test] / len(splits)
-            picked[test] += escalate[best, test] / len(splits)
+    picked = {aim: np.zeros(n) for aim in Aim}
+    for test in (side for half in splits for side in (half, ~half)):
+        escalate = np.stack([_escalate(pair, rule, ~test)[0] for rule in rules])
+        tried[:, test] += escalate[:, test] / len(splits)
+        for aim, sums in picked.items():
+            sums[test] += escalate[choose(pair, escalate, ~test, aim, margin), test] / len(splits)
+    everything = np.ones(n, dtype=np.bool_)
     final = [_escalate(pair, rule, everything) for rule in rules]
     trials = tuple(
         Trial(rule, threshold, worth(pair, share))
         for rule, (_, threshold), share in zip(rules, final, tried, strict=True)
     )
-    best = choose(pair, np.stack([escalate for escalate, _ in final]), everything, margin)
+    now = np.stack([escalate for escalate, _ in final])
     return Cascade(
         pair,
         pair.cases,
         cheap=worth(pair, np.zeros(n)),
         strong=worth(pair, np.ones(n), routed=True),
         oracle=worth(pair, oracle(pair), routed=True),
-        chosen=trials[best],
-        held_out=worth(pair, picked),
+        choices=tuple(
+            Choice(aim, trials[choose(pair, now, everything, aim, margin)], worth(pair, sums))
+            for aim, sums in picked.items()
+        ),
         trials=trials,
     )
 
@@ -159,14 +170,27 @@ def _escalate(pair: Pair, rule: Rule, train: NDArray[np.bool_]) -> tuple[Floats,
     return (pair.failed | np.isnan(column) | (column >= threshold)).astype(np.float64), threshold
 
 
-def choose(pair: Pair, escalate: Floats, train: NDArray[np.bool_], margin: float) -> int:
-    """Choose a rule by some of the units: the cheapest whose pass rate is at most `margin` below the strong one's.
+def choose(pair: Pair, escalate: Floats, train: NDArray[np.bool_], aim: Aim, margin: float) -> int:
+    """Choose a rule by some of the units. Without costs, the calls to the strong candidate count instead.
 
-    If none comes that close, the one with the best pass rate. Without costs, the fewest calls to the strong one.
+    Args:
+        pair: the two candidates.
+        escalate: what each rule escalates, shape (rules, units).
+        train: the units to choose by.
+        aim: what for.
+        margin: of Aim.CLOSE.
+
+    Returns:
+        The number of the rule.
     """
     cheap, strong = pair.passed[:, train]
     rates = (cheap + escalate[:, train] * (strong - cheap)).mean(axis=1)
-    costs = (pair.usd[0] + escalate * pair.usd[1] if pair.priced else escalate)[:, train].mean(axis=1)
+    usd = pair.usd[:, train] if pair.priced else np.stack([np.zeros_like(cheap), np.ones_like(cheap)])
+    costs = (usd[0] + escalate[:, train] * usd[1]).mean(axis=1)
+    if aim is Aim.GAIN:
+        low, high = usd.mean(axis=1)
+        share = np.clip((costs - low) / (high - low), 0, 1) if high > low else np.zeros_like(costs)
+        return int(np.argmax(rates - share * (strong.mean() - cheap.mean())))
     good = rates >= strong.mean() - margin
     if good.any():
         return int(np.flatnonzero(good)[np.argmin(costs[good])])

@@ -6,11 +6,10 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from evalkit.analysis.cascade_data import Floats, Ints, Pair
 from evalkit.analysis.cost import Figure
-from evalkit.analysis.cost_usage import ratio
+from evalkit.analysis.cost_usage import ratio, student
 from evalkit.stats import Interval
 from evalkit.stats.intervals import mean_interval
 from evalkit.stats.paired import clustered_difference
@@ -78,12 +77,21 @@ def mean_of(values: Floats, groups: Ints) -> tuple[float, Interval]:
 def by_group(values: Floats, groups: Ints) -> Floats:
     """The sum of the values of each group, in the order of its number."""
     _, index = np.unique(groups, return_inverse=True)
-    return np.bincount(index, weights=values)
+    return np.bincount(index, weights=values).astype(np.float64)
 
 
 def _mean_difference(values: Floats, groups: Ints) -> Figure:
-    found = clustered_difference(values, groups.tolist())
+    found = clustered_difference(values.clip(-1, 1), groups.tolist())
     return Figure(found.difference, found.interval.low, found.interval.high)
+
+
+def _mean(values: Floats, groups: Ints) -> Figure:
+    """The mean of values that may lie anywhere, with Student's interval by group; two groups at least."""
+    sums, sizes = by_group(values, groups), by_group(np.ones_like(values), groups)
+    mean, count = float(values.mean()), len(sums)
+    squares = float(np.square(sums - mean * sizes).sum()) * count / (count - 1)
+    half = student(0.95, count - 1) * math.sqrt(squares) / len(values)
+    return Figure(mean, mean - half, mean + half)
 
 
 def mean_usd(usd: Floats, groups: Ints) -> Figure | None:
@@ -148,9 +156,9 @@ def _over_chance(pair: Pair, passed: Floats, usd: Floats, escalate: Floats) -> F
     drift = (costs[2] - costs[0] - share * (costs[1] - costs[0])) / (strong - cheap)
     if share >= 1:
         return _mean_difference(passed - pair.passed[1], pair.groups)
-    return _mean_difference(gain - (pair.passed[1] - pair.passed[0]).mean() * drift, pair.groups)
+    return _mean(gain - (pair.passed[1] - pair.passed[0]).mean() * drift, pair.groups)
 
 
-def oracle(pair: Pair) -> NDArray[np.float64]:
+def oracle(pair: Pair) -> Floats:
     """Whom perfect routing asks: the strong one where it alone passes."""
-    return (pair.passed[1] > pair.passed[0]).astype(np.float64)
+    return np.where(pair.passed[1] > pair.passed[0], 1.0, 0.0)

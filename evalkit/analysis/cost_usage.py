@@ -142,11 +142,11 @@ def ratio(above: Sequence[float], below: Sequence[float], confidence: float = 0.
         return Figure(value, None, None)
     squares = math.fsum((a - value * b) ** 2 for a, b in zip(above, below, strict=True))
     error = math.sqrt(squares * clusters / (clusters - 1)) / total
-    half = _student(confidence, clusters - 1) * error
+    half = student(confidence, clusters - 1) * error
     return Figure(value, max(0.0, value - half), value + half)
 
 
-def _student(confidence: float, freedom: int) -> float:
+def student(confidence: float, freedom: int) -> float:
     """Two-sided quantile of Student's t, by that of the beta distribution."""
     x = beta_quantile(1 - confidence, freedom / 2, 0.5)
     return math.sqrt(freedom * (1 - x) / x)

@@ -87,7 +87,7 @@ class _Held:
             verdict,
             _good_enough(verdict, comparison, checked, self.rules.undecided),
             flaky=tuple(self._cases(0 < p < n for p, n in zip(results.passed, results.finished, strict=True))),
-            missing=tuple(self._cases(not n for n in results.finished)),
+            missing=tuple(dict.fromkeys(took.missing)),
         )
 
     def _cases(self, chosen: Iterable[bool]) -> Iterator[str]:
@@ -130,12 +130,13 @@ class _Held:
         )
 
     def _margin(self, candidate: Candidate, difference: Difference | None) -> float | None:
-        """The margin: as the rules have it, or that of the first look, or what these cases can show."""
+        """The margin: as the rules have it, or what these cases can show at this look, never more than at the first."""
         if self.rules.margin is not None:
             return self.rules.margin
-        if self.look.margins is not None and candidate in self.look.margins:
-            return self.look.margins[candidate]
-        return None if difference is None else difference.auto_margin
+        if difference is None:
+            return None
+        first = (self.look.margins or {}).get(candidate)
+        return difference.auto_margin if first is None else min(first, difference.auto_margin * self.look.widening)
 
 
 class _Shifts(NamedTuple):

@@ -16,6 +16,7 @@ from evalkit.analysis.paired import Difference, Metric
 from evalkit.analysis.run_data import Candidate
 from evalkit.analysis.settle import Settling
 from evalkit.errors import ExitCode
+from evalkit.stats.distributions import normal_quantile, two_sided_z
 from evalkit.stats.margin import Verdict
 from evalkit.suite.gate_rules import GateRules
 
@@ -95,7 +96,7 @@ class CandidateGate:
         verdict: of comparison and limits together; None where only limits were checked, and kept.
         passed: whether that is good enough.
         flaky: cases that passed some of their trials.
-        missing: cases of which no trial was finished.
+        missing: cases of which a trial was never finished.
     """
 
     model: str
@@ -121,7 +122,7 @@ class CandidateGate:
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """Which of several planned looks at a gate this is, and the margin of the first of them.
+    """How many looks at a gate are planned, and the margins of the first of them once that is over.
 
     Each look is allowed an equal share of the 5 % (Bonferroni). That holds although all of them meet the same trials of
     the baseline: by chance these may be good or bad once and for all, so later trials bring no independent evidence,
@@ -135,6 +136,12 @@ class Look:
     def confidence(self) -> float:
         """Of each look's interval."""
         return 1 - 0.05 / self.planned
+
+    @property
+    def widening(self) -> float:
+        """How much wider than at 95 % a margin must be for an unchanged candidate to keep within it in 9 of 10 runs."""
+        usual, kept = two_sided_z(0.95), normal_quantile(0.9)
+        return (two_sided_z(self.confidence) + kept) / (usual + kept)
 
 
 @dataclass(frozen=True, slots=True)

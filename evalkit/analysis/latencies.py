@@ -11,6 +11,7 @@ from evalkit.stats import quantile
 from evalkit.stats.quantiles import quantile_interval
 
 _CONFIDENCE = 0.95
+_ROUNDING = 1e-9
 _EACH_OF_TWO = 0.975
 """Two intervals of this confidence both hold at least 95 % of the time."""
 
@@ -46,7 +47,8 @@ def _interval(values: Sequence[float], q: float, cases: Sequence[int] | None, co
     if cases is None:
         return quantile_interval(ordered, q, confidence)
     n = len(ordered)
-    independent = max(1, math.floor(n / _design_effect(values, quantile(ordered, q), cases)))
+    effect = _design_effect(values, quantile(ordered, q), cases)
+    independent = max(1, math.floor(n / effect + _ROUNDING))
     low, high = quantile_interval(range(1, independent + 1), q, confidence)
     # Rank r of so many stands for as many values of all as there are more of these.
     return (
@@ -56,7 +58,10 @@ def _interval(values: Sequence[float], q: float, cases: Sequence[int] | None, co
 
 
 def _design_effect(values: Sequence[float], bound: float, cases: Sequence[int]) -> float:
-    """How many times the variance of the share of values up to a bound is that of as many independent values."""
+    """How many times the variance of the share of values up to a bound is that of as many independent values.
+
+    Where all values are up to the bound nothing tells, and those of a case count as one.
+    """
     below: defaultdict[int, int] = defaultdict(int)
     sizes: defaultdict[int, int] = defaultdict(int)
     for value, case in zip(values, cases, strict=True):
@@ -66,4 +71,4 @@ def _design_effect(values: Sequence[float], bound: float, cases: Sequence[int]) 
     share = sum(below.values()) / n
     single = n * share * (1 - share)
     clustered = math.fsum((below[case] - size * share) ** 2 for case, size in sizes.items())
-    return max(1.0, clustered / single) if single else 1.0
+    return max(1.0, clustered / single) if single else n / len(sizes)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from evalkit.analysis.answers import AnswerCount
 from evalkit.analysis.results import CaseResults, ResultsCount, RunResults
+from evalkit.analysis.rows import Outcome
 from evalkit.analysis.run_data import Candidate, Rows, RunData
 from evalkit.analysis.side import question
 from evalkit.runner.manifest import ManifestModel, read_cases
@@ -32,6 +33,7 @@ class Measured:
         cost_per_case_usd: mean cost of an answer; None where unknown.
         cost_interval: its 95 % interval; None where unknown.
         served_models: what the provider said it was, sorted.
+        missing: the case of every call that was never finished; one that a race did without is not missing.
     """
 
     model: str
@@ -45,6 +47,7 @@ class Measured:
     cost_per_case_usd: float | None
     cost_interval: Interval | None
     served_models: tuple[str, ...]
+    missing: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +74,12 @@ class MeasuredRun:
     @property
     def missing(self) -> int:
         """How many calls were never finished."""
-        return len(self.run.rows) - sum(sum(one.finished) for one in self.results.candidates)
+        return sum(len(one.missing) for one in self.candidates)
+
+    @property
+    def not_asked(self) -> int:
+        """How many calls a race did without."""
+        return len(self.run.rows) - self.missing - sum(sum(one.finished) for one in self.results.candidates)
 
 
 def measure(run: RunData) -> MeasuredRun:
@@ -105,8 +113,11 @@ def pass_rate(results: CaseResults) -> float | None:
 
 def _measured(candidate: Candidate, rows: Rows, model: ManifestModel, count: ResultsCount) -> Measured:
     answers, times, costs = AnswerCount(model.gpu), array("d"), _Costs()
+    missing: list[str] = []
     for row in rows:
         count.add(row)
+        if row.outcome is Outcome.MISSING:
+            missing.append(row.case.id)
         if answer := row.answer:
             answers.add(answer)
             costs.add(row.case.id, answer)
@@ -125,6 +136,7 @@ def _measured(candidate: Candidate, rows: Rows, model: ManifestModel, count: Res
         each,
         None if each is None or model.gpu else costs.interval(each),
         tuple(sorted(answers.served)),
+        tuple(missing),
     )
 
 

@@ -9,6 +9,7 @@ import typer
 from evalkit import __version__
 from evalkit.cli import (
     baseline,
+    cascade,
     compare,
     cost,
     decide,
@@ -58,6 +59,7 @@ app.command("validate", short_help="Find every problem of a suite; ask nobody.")
 app.command("score", short_help="Judge answers anew, or outputs from elsewhere.")(score.score)
 app.command("judge", short_help="Compare judges with people's labels.")(judge.judge)
 app.command("decide", short_help="Say which candidate to take, and why.")(decide.decide)
+app.command("cascade", short_help="Try a cheap candidate first, a strong one in doubt.")(cascade.cascade)
 app.command("cost", short_help="Project what candidates cost a month.")(cost.cost)
 app.command("baseline", short_help="Freeze a run's verdicts, to hold later runs against.")(baseline.baseline)
 app.command("gate", short_help="Did it get worse? Hold a run against a baseline.")(gate.gate)

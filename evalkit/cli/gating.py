@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
@@ -21,12 +20,13 @@ from evalkit.analysis.side import Side, resolve_run, resolve_side
 from evalkit.cli.assemble import Assembly, Choice, assemble, unpriced
 from evalkit.cli.conduct import conduct
 from evalkit.cli.gate_screen import print_baseline, print_gate, print_look
-from evalkit.errors import ConfigError, ConfigErrors, ExitCode, Location, one_or_many
+from evalkit.errors import ConfigError, ExitCode, Location, one_or_many
 from evalkit.files import write_atomically
 from evalkit.report.alerts import path_from_here
 from evalkit.report.gate_files import write_gate
-from evalkit.runner.job import Job
+from evalkit.runner.budget import Ceilings
 from evalkit.runner.manifest import Manifest, read_manifest
+from evalkit.structure import error_parts
 from evalkit.suite.gate_rules import GateRules, Undecided, gate_rules, looks
 from evalkit.suite.paths import beside
 from evalkit.types import Json, Model
@@ -56,7 +56,7 @@ class Given:
 
     baseline: Path | None = None
     suite: Path | None = None
-    rules: Mapping[str, Json] = dataclasses.field(default_factory=dict)
+    rules: Mapping[str, Json] = field(default_factory=dict)
 
 
 def gate_run(run: str, results: Path, given: Given, *, as_json: bool) -> ExitCode:
@@ -123,13 +123,14 @@ def _overridden(block: Mapping[str, Json], rules: Mapping[str, Json]) -> dict[st
     return {key: value for key, value in block.items() if key not in gone} | dict(rules)
 
 
-def check_before(plan: GatePlan, job: Job) -> None:
-    """Find what would keep a gate from its verdict before a call is made.
+def ready(assembly: Assembly, given: Given) -> GatePlan:
+    """Read what a run will be held to, and find what would keep it from a verdict before a call is made.
 
     Raises:
-        ConfigError: the baseline is not of this suite, of none of its cases, or of none of the candidates; a rule is
-            about cases or trials that there are not, or about the cost of a model without a price.
+        ConfigError: as `plan_gate`; or the baseline is not of this suite, of none of its cases, or of none of the
+            candidates; or a rule is about cases or trials that there are not, or about a cost that nobody will know.
     """
+    plan, job = plan_gate(assembly.manifest, given), assembly.job
     problems: list[ConfigError] = [*_unpriced(plan.rules, job.models)]
     try:
         cases = [(case.id, case.tags) for case in job.cases]
@@ -138,9 +139,11 @@ def check_before(plan: GatePlan, job: Job) -> None:
             check_comparable(plan.baseline, plan.path, job.suite.name, questions(job.cases))
             check_entries(candidates_of(job.models, job.prompts), plan.baseline, plan.path)
     except ConfigError as error:
-        problems += error.errors if isinstance(error, ConfigErrors) else (error,)
+        problems += error_parts(error)
+    problems += unpriced(_ceilings(assembly.ceilings, plan.rules), (*job.judges, *job.models))
     if problems:
         raise one_or_many(problems)
+    return plan
 
 
 def _unpriced(rules: GateRules, models: Sequence[Model]) -> Iterator[ConfigError]:
@@ -157,11 +160,10 @@ def _unpriced(rules: GateRules, models: Sequence[Model]) -> Iterator[ConfigError
             )
 
 
-def run_with_gate(choice: Choice, assembly: Assembly, given: Given) -> ExitCode:
+def run_with_gate(choice: Choice, assembly: Assembly, plan: GatePlan) -> ExitCode:
     """Ask, report, and hold the run against its baseline and limits; ask again where the rules say so."""
-    plan = plan_gate(assembly.manifest, given)
-    check_before(plan, assembly.job)
-    choice, assembly = _within_budget(choice, assembly, plan.rules)
+    ceilings = _ceilings(choice.ceilings, plan.rules)
+    choice, assembly = replace(choice, ceilings=ceilings), replace(assembly, ceilings=ceilings)
     planned = _planned(plan.rules, assembly.job.trials)
     look = Look(len(planned))
     for trials in (*planned[1:], None):
@@ -172,7 +174,6 @@ def run_with_gate(choice: Choice, assembly: Assembly, given: Given) -> ExitCode:
         if trials is None or not result.undecided or not _affordable(result.measured, plan.rules, trials):
             return _concluded(result, folder, code)
         print_look(result, trials)
-        # The margin stays what it was at the first look: one that shrinks as trials come in would never be reached.
         look = Look(len(planned), look.margins or result.margins)
         assembly = _once_more(choice, folder, trials)
     raise AssertionError("the last look concludes")
@@ -189,13 +190,10 @@ def _planned(rules: GateRules, trials: int) -> tuple[int, ...]:
     return looks(trials, rules.max_trials) if rules.undecided is Undecided.MORE_TRIALS else (trials,)
 
 
-def _within_budget(choice: Choice, assembly: Assembly, rules: GateRules) -> tuple[Choice, Assembly]:
+def _ceilings(given: Ceilings, rules: GateRules) -> Ceilings:
     """Let the gate's budget be the run's, where that has no smaller one."""
-    given = [most for most in (rules.max_cost_usd, choice.ceilings.max_cost_usd) if most is not None]
-    ceilings = dataclasses.replace(choice.ceilings, max_cost_usd=min(given, default=None))
-    if problems := [*unpriced(ceilings, (*assembly.job.judges, *assembly.job.models))]:
-        raise one_or_many(problems)
-    return dataclasses.replace(choice, ceilings=ceilings), dataclasses.replace(assembly, ceilings=ceilings)
+    budgets = [most for most in (rules.max_cost_usd, given.max_cost_usd) if most is not None]
+    return replace(given, max_cost_usd=min(budgets, default=None))
 
 
 def _affordable(measured: MeasuredRun, rules: GateRules, trials: int) -> bool:
@@ -208,7 +206,7 @@ def _affordable(measured: MeasuredRun, rules: GateRules, trials: int) -> bool:
 
 def _once_more(choice: Choice, folder: Path, trials: int) -> Assembly:
     """Prepare to go on with a run, asking every case up to so many times."""
-    return assemble(dataclasses.replace(choice, resume=str(folder), trials=trials, accept_changes=False))
+    return assemble(replace(choice, resume=str(folder), trials=trials, accept_changes=False))
 
 
 def write_baseline(run: str, results: Path, names: Sequence[str], out: Path | None, *, allow_incomplete: bool) -> None:

@@ -62,10 +62,10 @@ def judge(
     from evalkit.analysis import load_run
     from evalkit.cli.judge_screen import print_calibration, write_template
 
-    if (labels is None) == (template is None):
-        raise typer.BadParameter("name a file of --labels, or a --template to write")
     data = load_run(run)
-    if template:
+    if template and not labels:
         write_template(data, template, sample, seed, scorer or (), model or (), prompt or ())
-    elif labels:
+    elif labels and not template:
         print_calibration(data, labels, threshold, scorer or (), model or (), prompt or (), out=out, as_json=as_json)
+    else:
+        raise typer.BadParameter("name either a file of --labels, or a --template to write")

@@ -74,9 +74,13 @@ def run(
         keep_going=keep_going,
         allow_code=allow_code,
     )
+    if baseline and not gate:
+        raise typer.BadParameter("--baseline goes with --gate")
     assembly = assemble(choice)
-    if gate and not dry_run:
-        from evalkit.cli.gating import Given, run_with_gate
+    if gate:
+        from evalkit.cli.gating import Given, ready, run_with_gate
 
-        raise typer.Exit(run_with_gate(choice, assembly, Given(baseline)))
+        plan = ready(assembly, Given(baseline))
+        if not dry_run:
+            raise typer.Exit(run_with_gate(choice, assembly, plan))
     raise typer.Exit(print_plan(assembly) if dry_run else conduct(assembly).code)

@@ -22,14 +22,22 @@ _NAME = 24
 """Characters of a name that stay on one line where there is no room for all of it."""
 
 
-def show(title: str, sheets: Sequence[Sheet], figures: Json, out: Path | None, *, as_json: bool) -> None:
-    """Write sheets to a file if one is named, and print them, or the figures as JSON.
+def show(
+    title: str,
+    sheets: Sequence[Sheet],
+    figures: Json,
+    out: Path | None,
+    *,
+    as_json: bool,
+    details: Sequence[Sheet] = (),
+) -> None:
+    """Write sheets to a file if one is named, with their details; and print them, or the figures as JSON.
 
     Raises:
         WriteError: the file cannot be written.
     """
     if out:
-        write_atomically(out, sheets_markdown(title, sheets))
+        write_atomically(out, sheets_markdown(title, [*sheets, *details]))
     if as_json:
         printed = Printed()
         printed.write(json.dumps(figures, indent=2, ensure_ascii=False) + "\n")

@@ -16,7 +16,7 @@ from evalkit.report import format as fmt
 from evalkit.report.labels import Labels
 from evalkit.report.markup import plain, table
 from evalkit.stats.agreement import Kappa
-from evalkit.stats.intervals import Interval, wilson
+from evalkit.stats.intervals import wilson
 from evalkit.types import Json
 
 ASSUMES = (
@@ -36,11 +36,12 @@ def verdict_lines(one: ScorerCalibration, people: Kappa | None, labels: Labels) 
     lines = [f"{one.scorer} {_leaning(agreement)}.", f"{_agreed(agreement, people)}."]
     for candidate in one.candidates:
         lines.append(f"{labels.of(candidate)}: {_rate(candidate)}.")
-        if not candidate.like_random:
+        if candidate.agreement and not candidate.like_random:
+            labelled = fmt.share(candidate.agreement.scorer_passed, candidate.agreement.n)
             lines.append(
                 f"The labelled answers of {labels.of(candidate)} do not look drawn at random: the scorer passes "
-                f"{_share_of_labelled(candidate)} of them, but {fmt.percent(candidate.rate)} of all. What is said of "
-                "the scorer's bias and agreement holds for these answers alone."
+                f"{labelled} of them, but {fmt.percent(candidate.rate)} of all. What is said of the scorer's bias and "
+                "agreement holds for these answers alone."
             )
     if one.unjudged:
         lines.append(f"Left out: {fmt.counted(one.unjudged, 'labelled answer')} without a verdict of this scorer.")
@@ -48,7 +49,7 @@ def verdict_lines(one: ScorerCalibration, people: Kappa | None, labels: Labels) 
 
 
 def _leaning(agreement: Agreement) -> str:
-    found = f"{points(agreement.bias)} ({points_interval(agreement.bias_interval)})"
+    found = f"{fmt.points(agreement.bias)} points ({fmt.points_interval(agreement.bias_interval)})"
     if agreement.bias_interval.low > 0:
         return f"is lenient: it passes more answers than people do, by {found}"
     if agreement.bias_interval.high < 0:
@@ -73,9 +74,10 @@ def _agreed(agreement: Agreement, people: Kappa | None) -> str:
 def _rate(one: CandidateCalibration) -> str:
     judged = f"the scorer passes {fmt.share(one.passed, one.judged)}"
     n = one.agreement.n if one.agreement else 0
+    if not n:
+        return f"{judged}; none of its answers is labelled"
     if one.corrected is None:
-        few = f"{fmt.counted(n, 'label')} of its answers, too few" if n else "none of its answers is labelled,"
-        return f"{judged}; {few} to correct that" + (f" (at least {MIN_LABELS})" if n else "")
+        return f"{judged}; {fmt.counted(n, 'label')} of its answers cannot correct that, it takes {MIN_LABELS} or more"
     corrected = f"{fmt.percent(one.corrected.value)} ({fmt.interval(one.corrected.interval)})"
     return f"{judged}; corrected pass rate by {fmt.counted(n, 'label')} {corrected}; {_halving(one)}"
 
@@ -84,13 +86,6 @@ def _halving(one: CandidateCalibration) -> str:
     if one.to_halve is None:
         return "more labels alone would not halve that interval, only more cases would"
     return f"about {fmt.counted(one.to_halve, 'label')} in all would halve that interval"
-
-
-def _share_of_labelled(one: CandidateCalibration) -> str:
-    if one.agreement is None:
-        return fmt.UNKNOWN
-    counts = one.agreement.counts
-    return fmt.share(counts.pass_pass + counts.pass_fail, one.agreement.n)
 
 
 def notes(calibration: Calibration) -> list[str]:
@@ -120,8 +115,10 @@ def candidate_columns(one: ScorerCalibration, labels: Labels) -> dict[str, list[
         "95 % interval": [
             fmt.interval(candidate.corrected.interval if candidate.corrected else None) for candidate in each
         ],
-        "bias": [points(agreement.bias) if agreement else fmt.UNKNOWN for agreement in found],
-        "95 % of bias": [points_interval(agreement.bias_interval) if agreement else fmt.UNKNOWN for agreement in found],
+        "bias in points": [fmt.points(agreement.bias) if agreement else fmt.UNKNOWN for agreement in found],
+        "95 % of bias": [
+            fmt.points_interval(agreement.bias_interval) if agreement else fmt.UNKNOWN for agreement in found
+        ],
         "kappa": [kappa(agreement.kappa) if agreement else fmt.UNKNOWN for agreement in found],
         "to halve": [
             fmt.UNKNOWN if candidate.to_halve is None else fmt.count(candidate.to_halve) for candidate in each
@@ -244,17 +241,7 @@ def _kappa_json(found: Kappa | None) -> dict[str, Json] | None:
 
 
 def kappa(found: Kappa) -> str:
-    """Agreement with its interval: 0.62 (0.45 .. 0.79)."""
+    """Agreement with its interval: 0.62 (0.45 to 0.79)."""
     if found.value is None or found.interval is None:
         return fmt.UNKNOWN
-    return f"{found.value:.2f} ({found.interval.low:.2f} .. {found.interval.high:.2f})"
-
-
-def points(difference: float) -> str:
-    """A difference of shares: +6.0 points."""
-    return f"{100 * difference:+.1f} points"
-
-
-def points_interval(ends: Interval) -> str:
-    """An interval of such differences: +2.1 .. +9.9."""
-    return f"{100 * ends.low:+.1f} .. {100 * ends.high:+.1f}"
+    return f"{found.value:.2f} ({found.interval.low:.2f} to {found.interval.high:.2f})"

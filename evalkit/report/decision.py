@@ -37,7 +37,7 @@ def decision_section(decision: Decision | None, labels: Labels) -> list[str]:
         return []
     words = Words(decision, labels)
     columns = cells(decision, labels)
-    rows = [[plain(cell) for cell in row] for row in zip(*columns.values(), strict=True)]
+    rows = [(plain(name), *figures) for name, *figures in zip(*columns.values(), strict=True)]
     lines = [*words.out(), *words.outlook()]
     return [
         "## Decision",

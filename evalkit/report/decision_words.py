@@ -71,16 +71,18 @@ class Words:
 
     def _evidence(self, one: Option) -> str:
         decision = self._decision
-        margin, others = self._margin(), sum(other.eligible for other in decision.options) - 1
+        margin = self._margin()
+        others = [other for other in decision.options if other.eligible and other is not one]
         if decision.evidence is Evidence.ALONE:
             many = len(decision.options) > 1
             return "No other candidate meets the rules." if many else "It is the only candidate, and meets the rules."
         shown = decision.evidence is Evidence.SHOWN
         if decision.recommended == decision.best:
-            rival = "the other" if others == 1 else f"any of the {others} others"
+            rival = self.name(others[0].candidate) if len(others) == 1 else f"any of the {len(others)} others"
+            highest = f"It has the highest pass rate of the {len(others) + 1} that meet the rules"
             if shown:
-                return f"It has the highest pass rate, and is shown not to be worse than {rival} by more than {margin}."
-            return f"It has the highest pass rate, but that {rival} is better by more than {margin} {self._open()}."
+                return f"{highest}, and is shown not to be worse than {rival} by more than {margin}."
+            return f"{highest}, but that {rival} is better by more than {margin} {self._open()}."
         best, gap = self.name(decision.best), one.to_best
         distance = f": {points(gap)}, {better_worse(gap)}" if gap else ""
         if shown:
@@ -102,23 +104,24 @@ class Words:
         first = decision.rules.prefer[0]
         rivals = [other for other in decision.options if other.as_good]
         unknown = [other for other in rivals if self._cost(other).value is None]
-        cost, best = self._cost(one), decision.option(decision.best)
         if len(rivals) > 1 and first != "cost":
             yield f"It is the {_PREFERRED[first]} of the {len(rivals)} that are as good."
-        elif len(rivals) > 1 and cost.value is not None:
-            ratio = self._times_cheaper(one, best) if best else ""
-            yield f"It is the cheapest of the {len(rivals)} that are as good{ratio}."
+        elif len(rivals) > 1 and self._cost(one).value is not None:
+            yield f"It is the cheapest of the {len(rivals)} that are as good{self._times_cheaper(one)}."
         if len(rivals) > 1 and unknown and "cost" in decision.rules.prefer:
             names = ", ".join(self.name(other.candidate) for other in unknown)
             yield f"What {names} would cost is not known, so it was not compared by cost."
 
-    def _times_cheaper(self, one: Option, best: Option) -> str:
-        own, other = self._cost(one).value, self._cost(best).value
-        if one is best or own is None or other is None or other <= own:
+    def _times_cheaper(self, one: Option) -> str:
+        """Against the best, or, where it is that itself, against the runner-up."""
+        decision = self._decision
+        other = decision.option(decision.runner_up if decision.recommended == decision.best else decision.best)
+        own, theirs = self._cost(one).value, self._cost(other).value if other else None
+        if other is None or own is None or theirs is None or theirs <= own:
             return ""
         per = "a month" if one.monthly_usd else "per 1k cases"
-        figures = f"USD {fmt.usd(own)} against {fmt.usd(other)} {per}"
-        return f", {other / own:.2g} x cheaper than the best ({figures})" if own else f" ({figures})"
+        ratio = f", {theirs / own:.2g} x cheaper than {self.name(other.candidate)}" if own else ""
+        return f"{ratio}: USD {fmt.usd(own)} against {fmt.usd(theirs)} {per}"
 
     def _cost(self, one: Option) -> Figure:
         return one.monthly_usd or one.cost_per_1k_usd
@@ -147,7 +150,7 @@ class Words:
             f" Costs are those of {rules.requests_per_day:,.10g} requests a day." if rules.requests_per_day else ""
         )
         return (
-            f"{first}Of those {'that meet this, ' if required else ''}whose pass rate is, by estimate, at most "
+            f"{first}Of those {'that meet this and ' if required else ''}whose pass rate is, by estimate, at most "
             f"{self._margin()} below the best one's, the {order} is recommended.{traffic}"
         )
 
@@ -162,7 +165,7 @@ class Words:
         """The runner-up, and what would change the answer."""
         decision = self._decision
         if decision.runner_up:
-            yield f"Runner-up: {self.name(decision.runner_up)}, were {self.name(decision.recommended)} not there."
+            yield f"Runner-up, without {self.name(decision.recommended)}: {self.name(decision.runner_up)}."
         yield from map(self._change, decision.changes)
         if decision.recommended and not decision.changes and len(decision.options) > 1:
             yield "No single rule, dropped or relaxed, and neither half nor double the margin would change the answer."

@@ -54,7 +54,7 @@ def compared(comparison: Comparison) -> str:
 def worse_or_better(difference: Difference) -> str:
     """A difference in words: 10.0 points worse."""
     if not round(difference.difference, 9):
-        return "0.0 points apart"
+        return "neither better nor worse"
     return f"{points(abs(difference.difference))} {'worse' if difference.difference < 0 else 'better'}"
 
 
@@ -128,7 +128,14 @@ def names(cases: Sequence[str], most: int) -> str:
 
 def notes(result: GateResult) -> list[str]:
     """What a reader has to know beside the verdicts, a sentence each; the gravest first."""
-    return [*_ungated(result), *_incomplete(result), *_no_baseline(result), *_cases(result), *_rules(result)]
+    return [
+        *_ungated(result),
+        *_incomplete(result),
+        *_raced(result),
+        *_no_baseline(result),
+        *_cases(result),
+        *_rules(result),
+    ]
 
 
 def _ungated(result: GateResult) -> Iterator[str]:
@@ -145,6 +152,12 @@ def _incomplete(result: GateResult) -> Iterator[str]:
         *([fmt.counted(missing, "call") + " never finished"] if missing else []),
     ]
     yield f"the run is incomplete: {'; '.join(parts) or 'it has no calls'}; nothing is green that was not measured"
+
+
+def _raced(result: GateResult) -> Iterator[str]:
+    if result.measured.not_asked:
+        calls = fmt.counted(result.measured.not_asked, "call")
+        yield f"a race did without {calls}: candidates that it stopped are compared on the cases they were asked"
 
 
 def _no_baseline(result: GateResult) -> Iterator[str]:
@@ -234,9 +247,9 @@ def _settling(one: CandidateGate, result: GateResult) -> Iterator[str]:
 
 
 def shift_words(shift: Shift) -> str:
-    """One case before and now: `double-charge 3/3 -> 1/3`."""
+    """One case before and now: `double-charge from 3/3 to 1/3`."""
     (before, of), (now, finished) = shift.before, shift.now
-    return f"{shift.case} {before}/{of} -> {now}/{finished}"
+    return f"{shift.case} from {before}/{of} to {now}/{finished}"
 
 
 _ENDINGS: Final = {

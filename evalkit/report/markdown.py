@@ -88,12 +88,13 @@ def _scores(summaries: Sequence[ModelSummary]) -> list[str] | None:
 
 
 def _rough_percentiles(summaries: Sequence[ModelSummary], labels: Labels) -> list[str]:
-    needed = min_n_for_upper_bound(0.95)
-    few = [one for one in summaries if 0 < one.latency.n < needed]
+    few = [one for one in summaries if one.latency.n and one.latency.interval("p95")[1] is None]
     if not few:
         return []
     names = ", ".join(f"{plain(labels.of(one))} ({fmt.counted(one.latency.n, 'answer')})" for one in few)
-    return [f"p95 is rough for {names}: fewer than {needed} answers cannot bound it from above.", ""]
+    needed = min_n_for_upper_bound(0.95)
+    repeated = " to different cases" if any(one.trials > 1 for one in few) else ""
+    return [f"p95 is rough for {names}: fewer than {needed} answers{repeated} cannot bound it from above.", ""]
 
 
 def _tails(summaries: Sequence[ModelSummary], labels: Labels) -> list[str]:

@@ -107,7 +107,7 @@ def _differences(run: RunSummary) -> str:
 
 def _latency(run: RunSummary) -> str:
     needed = min_n_for_upper_bound(0.99)
-    few = any(0 < one.latency.n < needed for one in run.models)
+    few = any(one.latency.n and one.latency.interval("p99")[1] is None for one in run.models)
     bound = f" p99, in models.csv, takes {needed} answers to be bounded from above: read it as rough." if few else ""
     return (
         "from sending the request that succeeded to the last byte of its answer; waiting for a slot, failed tries and "

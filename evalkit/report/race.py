@@ -102,13 +102,14 @@ def race_section(run: RunSummary, labels: Labels) -> list[str]:
     for one in run.models:
         stop = stops.get((one.model, one.prompt))
         how = stop_words(stop, race, run.cases, labels) if stop else "left in the race"
-        rows.append([plain(labels.of(one)), fmt.count(one.calls.finished), fmt.count(one.calls.not_asked), plain(how)])
+        calls = one.calls
+        rows.append([plain(labels.of(one)), plain(how), fmt.count(calls.finished), fmt.count(calls.not_asked)])
     return [
         "## Race",
         "",
         plain(race_line(run)),
         "",
-        *table(["candidate", "asked", "not asked", "outcome"], rows),
+        *table(["candidate", "outcome", "asked", "not asked"], rows, left=2),
         "",
         " ".join(_how(run, race)),
         "",

@@ -19,6 +19,7 @@ from numpy.typing import ArrayLike, NDArray
 
 FRACTIONS: Final = (np.arange(20) + 0.5) / 20
 """Which shares of the highest bet without debt `BoundedEProcess` mixes, each with the same weight."""
+FRACTIONS.setflags(write=False)
 
 _ROUNDING: Final = 1e-9
 
@@ -97,8 +98,8 @@ class BoundedEProcess:
 
     The hypothesis bet against is, for each candidate, that the mean is at most `null_mean`. Each value x multiplies the
     wealth by 1 + b (x - null_mean), where b is a share of the highest bet 1 / (null_mean - low) that cannot lead into
-    debt; the process is the average over the shares of FRACTIONS (I. Waudby-Smith and A. Ramdas (2024), Estimating
-    means of bounded random variables by betting, JRSS B 86:1-27, section 4, there as the hedged grid). For differences
+    debt; the process is the average over the shares of FRACTIONS, which bets on all of them at once (I. Waudby-Smith
+    and A. Ramdas (2024), Estimating means of bounded random variables by betting, JRSS B 86:1-27). For differences
     of single passes and a mean of 0 it is, up to the grid, `paired_e_value`.
 
     With `population`, values are drawn in random order, without replacement, from that many per candidate, and the

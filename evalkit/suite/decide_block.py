@@ -34,7 +34,7 @@ _PER_DAY: Final = "requests_per_day"
 _TAGS_NAMED: Final = 20
 _COMPARISON: Final = re.compile(r"\s*(>=|<=|==|=|>|<)?\s*(.*?)\s*")
 _NUMBER: Final = re.compile(r"(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?")
-_OPTION: Final = re.compile(r"\s*([^<>=]+?)\s*([<>=].*)", re.DOTALL)
+_OPTION: Final = re.compile(r"\s*(.+?)\s*((?:>=|<=).*|[<>=][^<>]*)", re.DOTALL)
 
 
 class Where(Protocol):
@@ -281,15 +281,14 @@ def _nested(require: Mapping[str, Json]) -> dict[str, Json]:
 
 def _entry(text: str) -> tuple[str, Json]:
     """Read a requirement as a command line has it."""
+    name, _, words = text.partition("=")
+    if name.strip() in PROPERTIES:
+        return name.strip(), [word.strip() for word in words.split(",") if word.strip()]
     match = _OPTION.fullmatch(text)
     if match is None:
         remedy = "write it as in --require 'pass_rate>=0.9', or --require license=mit,apache-2.0"
         raise ConfigError(f"--require {text!r} is not a requirement", remedy=remedy)
-    key, comparison = match[1], match[2]
-    if key not in PROPERTIES:
-        return key, comparison
-    values = [value.strip() for value in comparison.lstrip("<>=").split(",")]
-    return key, [value for value in values if value]
+    return match[1], match[2]
 
 
 def _not_there(key: str, there: Mapping[str, Json]) -> ConfigError:

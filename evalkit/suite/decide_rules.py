@@ -82,7 +82,7 @@ class Bound:
         return value >= self.bound if self.more_is_better else value <= self.bound
 
     def __str__(self) -> str:
-        return f"{self.key} {MEASURES[self.measure].operator} {self.bound:.10g}"
+        return f"{self.key} at {'least' if self.more_is_better else 'most'} {self.bound:.10g}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +99,7 @@ class OneOf:
         return given in wanted or (self.key == "region" and any(given.startswith(f"{one}-") for one in wanted))
 
     def __str__(self) -> str:
-        return f"{self.key} {' or '.join(self.values)}"
+        return f"{self.key}: {' or '.join(self.values)}"
 
 
 Requirement: TypeAlias = Bound | OneOf

@@ -229,3 +229,8 @@ def test_a_sample_is_of_the_answers_that_the_scorer_judged(stored):
     assert len(answers_to_label(run, 500, scorers=["exact"])) == 120
     with pytest.raises(ConfigError, match="unknown scorer"):
         answers_to_label(run, 5, scorers=["exac"])
+
+
+def test_an_answer_that_several_judges_judged_is_drawn_once(stored):
+    rows = answers_to_label(stored({"m": JUDGE}, both), 100)
+    assert len({row.call.call_id for row in rows}) == 100

@@ -52,10 +52,11 @@ def test_within_a_run_nobody_is_compared_with_itself(old, new, expected):
     assert pairs(old, new, same_run=True) == expected
 
 
-@pytest.mark.parametrize(("old", "new", "same_run"), [([A], [A], True), ([A, B], [A, B], True), ([A, A2], [B], False)])
+@pytest.mark.parametrize(
+    ("old", "new", "same_run"),
+    [([A], [A], True), ([A, B], [A, B], True), ([A, ("a", "r")], [B2, ("c", "s")], False)],
+)
 def test_what_does_not_belong_together_is_an_error_that_lists_both_sides(old, new, same_run):
-    if not same_run:
-        old, new = [A, ("a", "r")], [B2, ("c", "s")]
     with pytest.raises(ConfigError, match=r"nothing to compare: A is :a@p.* of old, B is :") as raised:
         pairs(old, new, same_run=same_run)
     assert "RUN:MODEL@PROMPT" in raised.value.remedy

@@ -58,10 +58,7 @@ def test_every_candidate_has_a_row(reports):
 
 def test_report_json_holds_the_figures(reports):
     (small, *_) = reports()[1]["models"]
-    assert small["consistency"] == {
-        "k": 3,
-        "cases": 4,
-        "flaky_cases": 2,
+    whole = {
         "pass_at_k": 0.75,
         "pass_at_k_low": wilson(3, 4).low,
         "pass_at_k_high": wilson(3, 4).high,
@@ -69,6 +66,47 @@ def test_report_json_holds_the_figures(reports):
         "pass_hat_k_low": wilson(1, 4).low,
         "pass_hat_k_high": wilson(1, 4).high,
     }
+    found = small["consistency"]
+    assert {key: found[key] for key in ("k", "cases", "flaky_cases", *whole)} == {
+        "k": 3,
+        "cases": 4,
+        "flaky_cases": 2,
+        **whole,
+    }
+    assert [one["k"] for one in found["by_k"]] == [1, 2, 3]
+    assert found["by_k"][2] == {"k": 3, **whole}
+    (once, twice, _) = found["by_k"]
+    assert once["pass_at_k"] == once["pass_hat_k"] == pytest.approx(6 / 12)
+    assert (twice["pass_at_k"], twice["pass_hat_k"]) == pytest.approx(((1 + 1 + 0 + 2 / 3) / 4, (1 + 1 / 3) / 4))
+
+
+def test_answers_of_a_case_are_held_against_each_other(reports):
+    said = {"case-000": ("a", " a\n", "a"), "case-001": ("a", "b", "a"), "case-002": ("a", "b", "c")}
+    taken = {"case-000": (100.0, 300.0, 200.0), "case-001": (100.0, 100.0, 150.0), "case-002": (50.0, 100.0, 50.0)}
+
+    def change(record, score):
+        if record.model != "small" or record.case_id == "case-003":
+            return varied(record, score)
+        at = record.trial - 1
+        told = replace(record, output=said[record.case_id][at], latency_ms=taken[record.case_id][at])
+        return told, varied(record, score)[1]
+
+    text, figures = reports(n=3, change=change)
+    found = figures["models"][0]["consistency"]
+    assert found["agreement"] == pytest.approx((1 + 1 / 3 + 0) / 3)
+    assert found["agreement_low"] < found["agreement"] < found["agreement_high"]
+    assert (found["latency_spread"], found["latency_spread_cases"]) == (2.0, 3)
+    assert (found["latency_spread_low"], found["latency_spread_high"]) == (None, None)
+    assert re.search(r"^\| small +\| +44.4 % \|", section(text), re.MULTILINE)
+    assert "2.00 [n/a-n/a]" in section(text)
+
+
+def test_each_k_has_a_row_unless_there_are_very_many(reports):
+    text = section(reports()[0])
+    assert "hold nothing else (pass^k)" in text
+    assert len(re.findall(r"^\| small +\| +[123] \|", text, re.MULTILINE)) == 3
+    assert "hold nothing else" not in section(reports(n=1, trials=2, change=lambda *row: row)[0])
+    assert "for each k are in report.json" in section(reports(n=1, trials=9, change=lambda *row: row)[0])
 
 
 def test_a_run_of_one_trial_has_none(reports):

@@ -43,26 +43,38 @@ def headline_of(text):
 def test_a_clear_leader(render):
     text = headline_of(render(change=judged({"small": 60, "big_one": 139, "rules": 90})))
     assert "Highest pass rate: big_one, 139/150 (92.7 %, 95 % interval 87.3-95.9)" in text
-    assert "No other candidate's interval reaches up to this one's." in text
+    assert "rules is worse by 32.7 points (-40.5 to -25.7); small is worse by 52.7 points (-60.5 to -44.7)." in text
 
 
-def test_overlapping_candidates_are_not_ranked(render):
-    text = headline_of(render(change=judged({"small": 60, "big_one": 139, "rules": 135})))
-    assert "The interval of rules overlaps: this run does not settle their order." in text
+def test_overlapping_candidates_are_told_apart_by_their_paired_difference(render):
+    text = headline_of(render(change=judged({"small": 130, "big_one": 139, "rules": 137})))
+    # The intervals of the rates, 87.3-95.9 and 80.6-91.1, overlap; yet of the cases that differ big_one has all.
+    assert "rules cannot be told apart from it (-1.3 points, -4.7 to +1.2); small is worse by 6.0 points" in text
 
 
 def test_a_tie_names_both(render):
     text = headline_of(render(change=judged({"small": 139, "big_one": 139, "rules": 60})))
     assert "small, 139/150" in text
     assert "and big_one, 139/150" in text
-    assert "does not settle" in text
+    assert "big_one cannot be told apart from the first (0.0 points, -2.5 to +2.5); rules is worse by" in text
 
 
-def test_many_overlapping_candidates_are_counted(render):
+def test_many_candidates_of_a_kind_are_counted(render):
     models = tuple(ManifestModel(f"m{i}", "openai", f"m{i}") for i in range(6))
     passes = {model.name: 9 - index for index, model in enumerate(models)}
     text = headline_of(render(n=10, models=models, change=judged(passes)))
-    assert "The interval of m1, m2, m3 and 2 more overlaps" in text
+    assert "m1 cannot be told apart from it (-10.0 points, " in text
+    assert text.endswith("; nor can 2 more.")
+
+
+def test_candidates_without_a_case_in_common_are_not_compared(render):
+    def change(record, score):
+        asked = {"small": "case-000", "big_one": "case-001"}.get(record.model)
+        return (record, score) if record.case_id == asked else (None, None)
+
+    text = render(n=2, skill={"small": 1, "big_one": 0}, change=change)
+    assert headline_of(text).endswith("No other candidate has a verdict on a case in common with it.")
+    assert section(text, "Differences") is None
 
 
 @pytest.mark.parametrize(("passed", "begin"), [(0, "**Pass rate: rules, 0/5"), (4, "**Pass rate: rules, 4/5 (80.0 %,")])
@@ -325,4 +337,4 @@ def test_text_of_others_cannot_become_markup(render, run_folder, error_on):
     assert "@octocat" not in outside_code
     assert outside_code.count("<h1>") == 1
     assert outside_code.count("<details>") == outside_code.count("</details>") == 3
-    assert {row.count("<td") for row in re.findall(r"<tr>.*?</tr>", outside_code, re.DOTALL)} <= {0, 5, 8, 9}
+    assert {row.count("<td") for row in re.findall(r"<tr>.*?</tr>", outside_code, re.DOTALL)} <= {0, 5, 8, 9, 10}

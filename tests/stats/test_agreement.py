@@ -99,11 +99,12 @@ def test_fleiss_agrees_with_the_formula_of_1971():
     assert fleiss_kappa(counts.tolist()).value == pytest.approx(expected)
 
 
-def test_the_error_of_fleiss_is_the_spread_of_its_estimates():
+@pytest.mark.parametrize("rates", [(0.1, 0.5, 0.9), (0.7, 0.95, 0.99)])
+def test_the_error_of_fleiss_is_the_spread_of_its_estimates(rates):
     rng = np.random.default_rng(0)
     kappas = []
-    for _ in range(400):
-        passes = rng.binomial(3, rng.choice([0.1, 0.5, 0.9], 60))
+    for _ in range(800):
+        passes = rng.binomial(3, rng.choice(rates, 60))
         kappas.append(fleiss_kappa([[3 - int(one), int(one)] for one in passes]))
     spread = np.std([kappa.value for kappa in kappas])
     widths = [kappa.interval.high - kappa.interval.low for kappa in kappas]

@@ -88,6 +88,9 @@ def test_the_rate_lies_in_its_interval_and_mirrors(counts, more_passed, more_fai
     mirrored = JudgedSample(Labelled(fail_fail, fail_pass, pass_fail, pass_pass), failed, passed + failed)
     other = prediction_powered_rate(mirrored)
     assert (1 - other.interval.high, 1 - other.interval.low) == pytest.approx(found.interval, abs=1e-9)
+    # A judge that says the opposite each time knows as much.
+    opposed = JudgedSample(Labelled(fail_pass, fail_fail, pass_pass, pass_fail), failed, passed + failed)
+    assert prediction_powered_rate(opposed).interval == pytest.approx(found.interval, abs=1e-9)
 
 
 def test_labels_to_halve_do_halve_and_one_less_does_not():
@@ -103,6 +106,12 @@ def test_labels_to_halve_do_halve_and_one_less_does_not():
     scaled = needed / 20
     near = JudgedSample(Labelled(*(round(count * scaled) for count in sample.labelled)), 3800, 5000)
     assert width(prediction_powered_rate(near)) == pytest.approx(width(prediction_powered_rate(sample)) / 2, rel=0.03)
+
+
+def test_labels_that_depend_on_each_other_halve_as_slowly():
+    sample = JudgedSample(Labelled(12, 3, 1, 4), 3800, 5000)
+    half = JudgedSample(Labelled(24, 6, 2, 8), 3800, 5000, cases_labelled=20)
+    assert labels_to_halve(half) == pytest.approx(2 * labels_to_halve(sample), abs=2)
 
 
 def test_where_cases_are_too_few_no_number_of_labels_halves_the_interval():
