@@ -118,14 +118,14 @@ def _cascade(pair: Pair, margin: float, seed: int) -> Cascade:
     picked = {aim: np.zeros(n) for aim in Aim}
     for test in (side for half in splits for side in (half, ~half)):
         escalate = np.stack([_escalate(pair, rule, ~test)[0] for rule in rules])
-        tried[:, test] += escalate[:, test] / len(splits)
+        tried[:, test] += escalate[:, test]
         for aim, sums in picked.items():
-            sums[test] += escalate[choose(pair, escalate, ~test, aim, margin), test] / len(splits)
+            sums[test] += escalate[choose(pair, escalate, ~test, aim, margin), test]
     everything = np.ones(n, dtype=np.bool_)
     final = [_escalate(pair, rule, everything) for rule in rules]
     trials = tuple(
-        Trial(rule, threshold, worth(pair, share))
-        for rule, (_, threshold), share in zip(rules, final, tried, strict=True)
+        Trial(rule, threshold, worth(pair, times / len(splits)))
+        for rule, (_, threshold), times in zip(rules, final, tried, strict=True)
     )
     now = np.stack([escalate for escalate, _ in final])
     return Cascade(
@@ -135,7 +135,7 @@ def _cascade(pair: Pair, margin: float, seed: int) -> Cascade:
         strong=worth(pair, np.ones(n), routed=True),
         oracle=worth(pair, oracle(pair), routed=True),
         choices=tuple(
-            Choice(aim, trials[choose(pair, now, everything, aim, margin)], worth(pair, sums))
+            Choice(aim, trials[choose(pair, now, everything, aim, margin)], worth(pair, sums / len(splits)))
             for aim, sums in picked.items()
         ),
         trials=trials,

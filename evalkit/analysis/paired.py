@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from evalkit.analysis.results import CaseResults
 from evalkit.stats.intervals import Interval
-from evalkit.stats.margin import Verdict, auto_margin, auto_margin_from_error, verdict
+from evalkit.stats.margin import Verdict, auto_margin, auto_margin_of_mean, verdict
 from evalkit.stats.paired import Pairs, clustered_difference, mcnemar_exact, mcnemar_mid_p, tango_interval
 
 
@@ -65,7 +65,7 @@ class Difference:
         """The smallest margin at which an unchanged candidate would be NOT WORSE in nine of ten such comparisons."""
         if self.pairs:
             return auto_margin(self.pairs.only_first + self.pairs.only_second, self.cases)
-        return auto_margin_from_error(self.error, self.cases)
+        return auto_margin_of_mean(self.interval, self.error)
 
     def verdict(self, margin: float) -> Verdict:
         """Whether the first is NOT WORSE than the second by more than the margin, REGRESSED, or neither is shown."""

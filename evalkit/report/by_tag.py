@@ -64,7 +64,7 @@ def _about(
     if not apart:
         found = "no candidate is told apart from it on the cases of any tag"
     else:
-        found = f"{fmt.count(len(apart))} of them tell a candidate apart"
+        found = f"{fmt.count(len(apart))} of them {'tells' if len(apart) == 1 else 'tell'} a candidate apart"
     rest = "" if len(shown) == len(told) else " The others are in report.json."
     return [f"{compared}: {found}.{rest}", ""]
 

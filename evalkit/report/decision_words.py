@@ -185,9 +185,10 @@ class Words:
         compared = sum(one.pass_rate.value is not None for one in self._decision.options) - 1
         if compared < 2:
             return ""
+        together = "both" if compared == 2 else f"all {compared}"
         return (
             "The best one is picked by the same cases that it is judged by. So each interval to the best is wider than "
-            f"the usual one ({100 * self._decision.confidence:.4g} %): 95 % for all {compared} together."
+            f"the usual one ({100 * self._decision.confidence:.4g} %): 95 % for {together} together."
         )
 
 

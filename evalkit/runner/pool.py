@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import datetime as dt
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from evalkit.errors import CallError, ConfigError, ErrorKind
@@ -65,6 +65,23 @@ class Pool:
         async with asyncio.TaskGroup() as group:
             for _ in range(self.line.limiter.ceiling):
                 group.create_task(self._work(queue))
+
+    async def run_blocks(
+        self, blocks: Iterable[Iterable[tuple[Call, Case]]], opened: Callable[[int], Awaitable[bool]]
+    ) -> None:
+        """Ask block after block, each as soon as `opened` says so of its number; end with the first that is not."""
+        queues = [iter(calls) for calls in blocks]
+        async with asyncio.TaskGroup() as group:
+            for _ in range(self.line.limiter.ceiling):
+                group.create_task(self._work_through(queues, opened))
+
+    async def _work_through(
+        self, queues: Iterable[Iterator[tuple[Call, Case]]], opened: Callable[[int], Awaitable[bool]]
+    ) -> None:
+        for number, queue in enumerate(queues):
+            if not await opened(number):
+                return
+            await self._work(queue)
 
     async def _work(self, queue: Iterator[tuple[Call, Case]]) -> None:
         for call, case in queue:

@@ -161,16 +161,20 @@ async def race(
     async def run(pool: Pool, turn: asyncio.Lock | None) -> None:
         async with turn or contextlib.nullcontext():
             await ready(pool)
-        async with asyncio.TaskGroup() as asking:
-            for number in range(len(course.blocks)):
-                if not await course.opened(pool.model.name, number, stop):
-                    return
-                calls = course.calls(models[pool.model.name], number, answered[pool.model.name])
-                if turn is None:
-                    asking.create_task(pool.run(calls))
-                else:
-                    async with turn:
-                        await pool.run(calls)
+        model = models[pool.model.name]
+        blocks = [course.calls(model, number, answered[model.name]) for number in range(len(course.blocks))]
+
+        def opened(number: int) -> Awaitable[bool]:
+            return course.opened(model.name, number, stop)
+
+        if turn is None:
+            await pool.run_blocks(blocks, opened)
+            return
+        for number, calls in enumerate(blocks):
+            if not await opened(number):
+                return
+            async with turn:
+                await pool.run(calls)
 
     watcher = asyncio.create_task(_tell_of(stop, course))
     try:

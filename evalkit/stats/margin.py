@@ -86,16 +86,6 @@ def auto_margin_of_mean(interval: Interval, error: float) -> float:
     return min(1.0, (interval.high - interval.low) / 2 + normal_quantile(_UNCHANGED) * error + _HAIR)
 
 
-def auto_margin_from_error(error: float, n: int) -> float:
-    """Like `auto_margin_of_mean`, for a standard error alone.
-
-    Args:
-        error: of the mean difference; where it is 0, the cases tell the margin.
-        n: cases, above 0.
-    """
-    return min(1.0, (_Z + normal_quantile(_UNCHANGED)) * error) if error else auto_margin(0, n)
-
-
 def _of_few(discordant: int, n: int) -> float:
     better, worse, chances = _outcomes(discordant / n, n)
     cases, ones = np.full_like(better, n), np.ones_like(better)

@@ -118,7 +118,7 @@ def test_flips_are_told_per_candidate_the_largest_first(tmp_path: Path) -> None:
     before = baseline_of(tmp_path / "1", {"m": {"a": (True, True), "b": (True, True), "c": (False, False)}}, trials=2)
     after = baseline_of(
         tmp_path / "2",
-        {"m": {"a": (True, False), "b": (False, False), "c": (True, False)}, "new": {c: (True, True) for c in "abc"}},
+        {"m": {"a": (True, False), "b": (False, False), "c": (True, False)}, "new": dict.fromkeys("abc", (True, True))},
         trials=2,
     )
     ((candidate, found),) = flips(before, after)

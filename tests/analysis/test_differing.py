@@ -28,6 +28,7 @@ RUN = Manifest(
         ({"params": {"temperature": 1, "stop": ["a"]}}, (Changed("params.temperature", "0", "1"),)),
         ({"params": {"temperature": 0, "stop": ["b"]}}, (Changed("params.stop", '["a"]', '["b"]'),)),
         ({"params": {"temperature": 0, "stop": ["a"], "top_p": 0.5}}, (Changed("params.top_p", None, "0.5"),)),
+        ({"params": {"temperature": 0, "stop": ["a"], "name": "x"}}, (Changed("params.name", None, "x"),)),
         ({"price": Price(1.0, 3.0)}, (Changed("price.output", "2.0", "3.0"),)),
         ({"concurrency": 4, "fingerprint": "f2"}, (Changed("concurrency", "1", "4"),)),
         ({"fingerprint": "f2"}, (Changed("fingerprint", "f1", "f2"),)),

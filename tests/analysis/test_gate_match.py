@@ -30,7 +30,7 @@ def test_the_same_cases_are_no_change() -> None:
 
 
 def test_a_baseline_of_another_suite_is_refused() -> None:
-    with pytest.raises(ConfigError, match="b.json belongs to the suite 's', not to 'other'"):
+    with pytest.raises(ConfigError, match=r"b\.json belongs to the suite 's', not to 'other'"):
         check_comparable(baseline({"a": "1"}), FILE, "other", {"a": "1"})
 
 

@@ -119,3 +119,59 @@ def test_score_interval():
 )
 def test_share(part, whole, text):
     assert fmt.share(part, whole) == text
+
+
+@pytest.mark.parametrize(
+    ("difference", "text"),
+    [
+        (-0.0133, "-1.3"),
+        (0.12, "+12.0"),
+        (0.0, "0.0"),
+        (-0.0, "0.0"),
+        (0.0004, "0.0"),
+        (-0.0004, "0.0"),
+        (1.0, "+100.0"),
+    ],
+)
+def test_points(difference, text):
+    assert fmt.points(difference) == text
+
+
+def test_interval_of_a_difference():
+    assert fmt.points_interval(Interval(-0.061, 0.033)) == "-6.1 to +3.3"
+
+
+@pytest.mark.parametrize(
+    ("p", "text"),
+    [
+        (1.0, "1.00"),
+        (0.58, "0.58"),
+        (0.0999, "0.100"),
+        (0.0123, "0.012"),
+        (0.001, "0.001"),
+        (0.0009, "<0.001"),
+        (0, "<0.001"),
+    ],
+)
+def test_p_value(p, text):
+    assert fmt.p_value(p) == text
+
+
+@pytest.mark.parametrize(
+    ("ms", "ends", "text"),
+    [
+        (1420.0, (1200.0, 1900.0), "1.42 s [1.20-1.90]"),
+        (980.0, (850.0, 1200.0), "980 ms [850-1.20 s]"),
+        (1100.0, (850.0, None), "1.10 s [850 ms-n/a]"),
+        (55.0, (None, None), "55.0 ms [n/a-n/a]"),
+        (None, (None, None), "n/a"),
+    ],
+)
+def test_percentile_with_its_interval(ms, ends, text):
+    assert fmt.percentile(ms, ends) == text
+
+
+def test_ratio_with_its_interval():
+    assert fmt.ratio(1.93, (1.6, 12.34)) == "1.93 [1.60-12.3]"
+    assert fmt.ratio(1.93, (None, None)) == "1.93 [n/a-n/a]"
+    assert fmt.ratio(None, (None, None)) == "n/a"

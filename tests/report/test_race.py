@@ -23,7 +23,9 @@ STOPS = (
 )
 RACE = Race(over=True, cases=20, stops=STOPS)
 WORSE = "stopped after 10 of 40 cases: shown worse than the best, with good ahead (p < 0.001)"
-NEAR = "stopped after 20 of 40 cases: shown not better than the best by more than 2 points, with good ahead (p <= 0.031)"
+NEAR = (
+    "stopped after 20 of 40 cases: shown not better than the best by more than 2 points, with good ahead (p <= 0.031)"
+)
 
 
 def stored(folder: Path, race: Race = RACE, *, priced: bool = True, lost: int = 0) -> Path:
@@ -47,9 +49,8 @@ def stored(folder: Path, race: Race = RACE, *, priced: bool = True, lost: int = 
         (RACE, STOPS[1], NEAR),
         (
             Race(keep=2, margin=0.01),
-            RaceStop("b", "p", 10, "near", ("a", "p"), 0.02),
-            "stopped after 10 of 40 cases: shown not better than the best 2 by more than 1 point, with a ahead "
-            "(p <= 0.020)",
+            RaceStop("b", "p", 9, "near", ("a", "p"), 0.2),
+            "stopped after 9 of 40 cases: shown not better than the best 2 by more than 1 point, with a ahead (p <= 0.20)",
         ),
         (RACE, RaceStop("b", "p", 10, "unavailable"), "left after 10 of 40 cases: its model could not be asked"),
     ],

@@ -111,7 +111,7 @@ def test_errors_count_as_not_passed_and_a_dead_model_leaves_at_once(tmp_path: Pa
     providers = {"good": model(0.9), "fair": model(0.85), "dead": dead()}
     carried = carry_out(tmp_path, providers, job=job_of(list(providers), CASES), race=Race(margin=0.0))
     race = carried.conditions.race
-    assert ("dead", "p", 10, "unavailable", None, None) == dataclasses.astuple(race.stops[0])
+    assert race.stops[0] == RaceStop("dead", "p", 10, "unavailable")
     assert len(providers["good"].asked) > 20  # the others go on
     unasked = [record for record in read_records(tmp_path) if record.model == "dead"]
     assert all(record.error for record in unasked)
@@ -166,7 +166,6 @@ def test_trials_of_a_case_are_asked_together_and_prompts_race_too(tmp_path: Path
     by_case: dict[tuple[str, str], int] = {}
     for record in read_records(tmp_path):
         by_case[record.model, record.case_id] = by_case.get((record.model, record.case_id), 0) + 1
-    assert set(by_case.values()) <= {3, 6}
     first = {CASES[place].id for place in race_order(100, 0)[:10]}
     assert all(by_case["m", case_id] == 6 for case_id in first)
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from evalkit.stats.intervals import Interval
-from evalkit.stats.margin import Verdict, auto_margin, auto_margin_from_error, auto_margin_of_mean, verdict
+from evalkit.stats.margin import Verdict, auto_margin, auto_margin_of_mean, verdict
 from evalkit.stats.paired import Pairs, clustered_difference, tango_bounds, tango_interval
 
 
@@ -125,11 +125,6 @@ def test_a_mean_of_ties_alone_is_not_worse(cases, size):
 def test_the_margin_of_a_mean_comes_near_that_of_pairs():
     found = clustered_difference([1.0] * 40 + [-1.0] * 40 + [0.0] * 320)
     assert auto_margin_of_mean(found.interval, found.error) == pytest.approx(auto_margin(80, 400), abs=2e-3)
-
-
-def test_the_margin_of_an_error_alone():
-    assert auto_margin_from_error(0.02, 150) == pytest.approx((1.959963984540054 + 1.3407550336902165) * 0.02)
-    assert auto_margin_from_error(0.0, 150) == auto_margin(0, 150)
 
 
 def test_no_margin_is_beyond_all():

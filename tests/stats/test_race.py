@@ -158,7 +158,7 @@ def passes(rates, cases, hardness):
 )
 def test_the_truly_best_is_lost_in_few_races(rates, margin, hardness) -> None:
     share = lost(passes(rates, 150, hardness), races=300, margin=margin)
-    print(f"{rates}, margin {margin}, hardness {hardness}: lost in {share:.1%}")
+    print(f"{rates}, margin {margin}, hardness {hardness}: lost in {share:.1%}")  # noqa: T201
     assert share <= ERROR_RATE
 
 
@@ -166,7 +166,7 @@ def test_the_truly_best_is_lost_in_few_races(rates, margin, hardness) -> None:
 def test_nor_is_it_with_graded_scores() -> None:
     means = np.array([0.52, 0.5, 0.5, 0.3])
     share = lost(lambda rng: rng.beta(2 * means, 2 * (1 - means), (150, 4)), races=300, margin=0.02)
-    print(f"graded: lost in {share:.1%}")
+    print(f"graded: lost in {share:.1%}")  # noqa: T201
     assert share <= ERROR_RATE
 
 
@@ -182,5 +182,5 @@ def test_nor_on_the_same_cases_in_random_orders(gap) -> None:
         lost_ones = rng.choice(np.flatnonzero(base[:, 0] == 0), 10, replace=False)
         base[won, rival], base[lost_ones, rival] = 0, 1
     share = lost(lambda order: base[order.permutation(150)], races=300, margin=0.0)
-    print(f"ahead by {gap} of 150 cases: lost in {share:.1%}")
+    print(f"ahead by {gap} of 150 cases: lost in {share:.1%}")  # noqa: T201
     assert share <= ERROR_RATE

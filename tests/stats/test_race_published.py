@@ -70,7 +70,7 @@ def test_the_kept_one_is_as_good_as_the_best_of_the_whole(name: str, shared: Pat
     good = [p_against(values[:, best], values[:, kept]) >= 0.05 for kept, _ in outcomes]
     saved[name] = 1 - np.mean([calls for _, calls in outcomes]) / values.size
     same = np.mean([kept == best for kept, _ in outcomes])
-    print(f"\n{name}: kept one as good in {np.mean(good):.1%}, the very best in {same:.1%}; {saved[name]:.1%} saved")
+    print(f"\n{name}: kept one as good in {np.mean(good):.1%}, the very best in {same:.1%}; {saved[name]:.1%} saved")  # noqa: T201
     assert np.mean(good) >= 0.95
 
 
@@ -80,5 +80,5 @@ def test_a_third_of_the_calls_is_saved(shared: Path, saved: dict[str, float]) ->
         if name not in saved:  # alone, or in another process
             values = values_of(name, shared)
             saved[name] = 1 - np.mean([raced(values, seed)[1] for seed in range(20)]) / values.size
-    print(f"\non average over the four: {np.mean([saved[name] for name in NAMES]):.1%} of the calls saved")
+    print(f"\non average over the four: {np.mean([saved[name] for name in NAMES]):.1%} of the calls saved")  # noqa: T201
     assert np.mean([saved[name] for name in NAMES]) >= 0.35

@@ -1,0 +1,163 @@
+"""`evalkit cascade`, through the command line on stored runs, one of them with published answers."""
+
+from __future__ import annotations
+
+import csv
+import json
+
+import pytest
+from published import matrix_run
+from stored import store_run
+
+from evalkit.cli import main
+from evalkit.types import Price, Usage
+
+CASES = [f"c{place:02}" for place in range(60)]
+
+
+@pytest.fixture
+def cascade(tmp_path, monkeypatch, capsys):
+    """Run the command in an empty folder; returns its output, or its error."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(*arguments, code=0, width=100):
+        monkeypatch.setenv("COLUMNS", str(width))
+        with pytest.raises(SystemExit) as ended:
+            main(["cascade", *map(str, arguments)])
+        assert (ended.value.code or 0) == code
+        out, err = capsys.readouterr()
+        return err if code else out
+
+    return run
+
+
+@pytest.fixture
+def stored(tmp_path):
+    """A small candidate that is cut off where it fails, a middling one, and a big one; two kinds of cases."""
+
+    def store(usd=(0.001, 0.004, 0.01)):
+        fields = {
+            (model, case): {"cost_usd": each, "latency_ms": 100.0, "output": "x"}
+            | ({"finish_reason": "length"} if model == "small" and place % 3 == 0 else {})
+            for model, each in zip(("small", "mid", "big"), usd, strict=True)
+            for place, case in enumerate(CASES)
+        }
+        verdicts = {
+            "small": {case: place % 3 != 0 for place, case in enumerate(CASES)},
+            "mid": {case: place % 4 != 0 for place, case in enumerate(CASES)},
+            "big": dict.fromkeys(CASES, True),
+        }
+        tags = {case: ("hard",) if place % 3 == 0 else ("easy",) for place, case in enumerate(CASES)}
+        return store_run(tmp_path / "run", verdicts, fields=fields, tags=tags)
+
+    return store
+
+
+def test_a_cascade_in_words(cascade, stored):
+    out = cascade(stored(), "--cheap", "small", "--strong", "big", width=400)
+    assert out.startswith("small -> big\n")
+    assert (
+        "Near strong: escalate on cut off at the token limit. 100 % (94.0-100.0), $4.33 per 1k calls, against big's "
+        "100 % at $10.00: +0.0 (" in out
+    )
+    assert "57 % (44 to 69) of the cost saved; held out on 60 cases. " in out
+    assert "The signal is worth something: better than chance." in out
+    assert "mid ->" not in out
+
+
+def test_only_cascades_to_the_best_are_printed_and_all_are_in_the_file_and_in_json(cascade, stored, tmp_path):
+    out = cascade(stored(), "--margin", "0.05")
+    assert [line for line in out.splitlines() if " -> " in line] == ["small -> big", "mid -> big"]
+    found = json.loads(cascade("run", "--json", "--out", "c.md"))
+    assert [(one["cheap"]["model"], one["strong"]["model"]) for one in found["cascades"]] == [
+        ("small", "mid"),
+        ("small", "big"),
+        ("mid", "big"),
+    ]
+    text = (tmp_path / "c.md").read_text(encoding="utf-8")
+    assert "## Every rule: small -&gt; mid" in text
+    assert "| cut off at the token limit " in text
+
+
+def test_routing_by_tag_names_who_takes_what(cascade, stored):
+    out = cascade(stored(), width=300)
+    assert "Chosen by all cases: easy: small; hard: big; all others: big." in out
+    assert "points: cannot be told apart; held out on 60 cases." in out
+    found = json.loads(cascade("run", "--json"))["routing_by_tag"]
+    assert found["by_tag"]["usd_per_1k"]["value"] == pytest.approx(4)
+    assert found["routes"][0] == {"tags": ["easy"], "model": "small", "prompt": "p"}
+
+
+def test_unknown_costs_are_n_a_and_calls_count_instead(cascade, stored):
+    out = cascade(stored((None, None, None)), "--cheap", "small", "--strong", "big", width=400)
+    assert "66.7 % of the calls to it saved, the cost of which is n/a" in out
+    assert json.loads(cascade("run", "--json"))["cascades"][0]["always_cheap"]["usd_per_1k"] is None
+
+
+def test_a_pair_that_cannot_save_is_told_as_such(cascade, stored):
+    out = cascade(stored(), "--cheap", "big", "--strong", "small", width=400)
+    assert "Both cost the same" in out or "more paid" in out
+    assert "better than chance" not in out
+
+
+def test_nothing_to_pair(cascade, tmp_path):
+    store_run(tmp_path / "run", {"m": dict.fromkeys(CASES, True)})
+    assert "There is no pair of candidates" in cascade("run")
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (("--cheap", "smal"), "the run has no candidate 'smal'"),
+        (("--cheap", "big", "--strong", "big"), "cannot hand on to itself"),
+        (("--margin", "2"), "2.0 is not in the range"),
+    ],
+)
+def test_what_cannot_be_meant_is_said(cascade, stored, options, says):
+    assert says in " ".join(cascade(stored(), *options, code=2).split())
+
+
+@pytest.fixture
+def routellm(tmp_path, shared):
+    """Published answers to GSM8K, with the length in characters over four for tokens."""
+    with (shared / "gsm8k" / "routellm_gsm8k.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    fields = {
+        (model, row["id"]): {
+            "output": row[f"{model}_response"],
+            "usage": Usage(len(row["prompt"]) // 4, output=len(row[f"{model}_response"]) // 4),
+        }
+        for model in ("mixtral", "gpt4")
+        for row in rows
+    }
+    models = {"mixtral": {"price": Price(0.6, 0.6)}, "gpt4": {"price": Price(30, 60)}}
+    return matrix_run(tmp_path / "routellm", "routellm", shared, fields=fields, models=models)
+
+
+def test_a_weak_signal_is_held_against_chance(cascade, routellm):
+    (found,) = json.loads(cascade(routellm, "--json"))["cascades"]
+    cheap, strong, oracle = found["always_cheap"], found["always_strong"], found["perfect_routing"]
+    assert (found["cases"], cheap["pass_rate"], strong["pass_rate"]) == (500, 0.646, 0.846)
+    near, value = (one["held_out"] for one in found["chosen"])
+    for held in (near, value):
+        assert cheap["pass_rate"] < held["pass_rate"] < strong["pass_rate"] < oracle["pass_rate"]
+        # Whoever asks one of the two by lot gets to this pass rate for the same money.
+        share = (held["usd_per_1k"]["value"] - cheap["usd_per_1k"]["value"]) / (
+            strong["usd_per_1k"]["value"] - cheap["usd_per_1k"]["value"]
+        )
+        chance = cheap["pass_rate"] + share * (strong["pass_rate"] - cheap["pass_rate"])
+        assert held["over_chance"]["value"] == pytest.approx(held["pass_rate"] - chance)
+        assert held["saving"]["low"] > 0
+    # The length of an answer says too little to come near GPT-4: that is said, not hidden in the saving.
+    assert near["over_strong"]["high"] < 0
+    assert near["over_chance"]["value"] < 0
+    assert 0 < value["over_chance"]["value"] < 0.05
+    out = cascade(routellm, width=500)
+    assert "That is not within 2 points of it. Worse than chance" in out
+    assert "% of the cost saved; held out on 500 cases." in out
+
+
+def test_held_out_figures_are_below_those_of_the_cases_the_rule_was_chosen_by(cascade, routellm):
+    (found,) = json.loads(cascade(routellm, "--json"))["cascades"]
+    best = max(rule["held_out"]["over_chance"]["value"] for rule in found["rules"])
+    assert found["chosen"][1]["held_out"]["over_chance"]["value"] < best
