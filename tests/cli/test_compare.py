@@ -60,6 +60,7 @@ def test_two_models_of_a_run_are_compared(compare):
     assert "BETTER: B is 40.0 points better than A" in both
     assert "NOT WORSE at a margin of" in both
     assert both == compare("tiny", "--margin", "auto")
+    assert "NOT WORSE at a margin of 5.0 points" in compare("tiny", "--margin", "0.05")
 
 
 @pytest.mark.usefixtures("runs")

@@ -1,6 +1,7 @@
 """What a comparison says in words, in its document and to machines."""
 
 import json
+from dataclasses import replace
 
 import pytest
 from stored import store_run
@@ -135,6 +136,20 @@ def test_runs_of_other_suites_are_doubtful(compare):
     comparison = compare({"m": {"a": True}}, {"m": {"a": True}}, suite=("tiny", suite.name))
     assert list(warnings(comparison, comparison.pairs[0])) == ["A is of the suite tiny, B of other."]
     assert any(line.startswith("The suite has changed between the runs") for line in said(comparison))
+
+
+def test_verdicts_of_other_scorers_cannot_be_compared(compare):
+    comparison = compare({"m": {"a": True}}, {"m": {"a": True}})
+    (pair,) = comparison.pairs
+    other = replace(pair, old_answers=replace(pair.old_answers, scorers=frozenset({"contains", "numeric"})))
+    (found,) = warnings(comparison, other)
+    assert found.startswith("A was judged by contains, numeric, B by exact: these verdicts cannot be compared. Judge")
+
+
+def test_a_cost_that_is_known_in_part_says_so(compare):
+    fields = {("m", one): {"cost_usd": 0.1} for one in ("c000", "c001")}
+    lines = said(compare({"m": cases(9, 5)}, {"m": cases(9, 5)}, fields=(fields, fields)))
+    assert "The cost is known on both sides for 2 cases only." in lines
 
 
 def test_what_differs_is_a_table_of_both_sides(compare):

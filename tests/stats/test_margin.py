@@ -128,6 +128,5 @@ def test_the_margin_of_a_mean_comes_near_that_of_pairs():
 
 
 def test_no_margin_is_beyond_all():
-    assert auto_margin_from_error(0.5, 2) == 1.0
     assert auto_margin_of_mean(Interval(-1.0, 1.0), 0.3) == 1.0
     assert auto_margin(3, 3) == 1.0
