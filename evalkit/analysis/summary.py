@@ -270,8 +270,8 @@ class RunSummary:
 
     Tags are in the order of candidates, frequent ones first; scorers and labels in the order of candidates and scorers.
     `uncounted_verdicts` are those of scorers too many to be counted. What judges cost is in no candidate's figures.
-    `comparisons` is None where no two candidates have judged answers to the same case, `decision` where there is nothing
-    to decide.
+    `comparisons` is None where no two candidates have judged answers to the same case, `decision` where nothing is to
+    be decided.
     """
 
     folder: Path

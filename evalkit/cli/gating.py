@@ -23,6 +23,7 @@ from evalkit.cli.gate_screen import print_baseline, print_gate, print_look
 from evalkit.errors import ConfigError, ExitCode, Location, one_or_many
 from evalkit.files import write_atomically
 from evalkit.report.alerts import path_from_here
+from evalkit.report.format import counted
 from evalkit.report.gate_files import write_gate
 from evalkit.runner.budget import Ceilings
 from evalkit.runner.manifest import Manifest, read_manifest
@@ -172,11 +173,11 @@ def run_with_gate(choice: Choice, assembly: Assembly, plan: GatePlan) -> ExitCod
             return code
         result = gate(measure(load_run(folder)), plan.rules, plan.baseline, plan.path, look)
         if trials is None or not result.undecided or not _affordable(result.measured, plan.rules, trials):
-            return _concluded(result, folder, code)
+            break
         print_look(result, trials)
         look = Look(len(planned), look.margins or result.margins)
         assembly = _once_more(choice, folder, trials)
-    raise AssertionError("the last look concludes")
+    return _concluded(result, folder, code)
 
 
 def _concluded(result: GateResult, folder: Path, code: ExitCode) -> ExitCode:
@@ -250,8 +251,9 @@ def _refuse_incomplete(measured: MeasuredRun) -> None:
     manifest, folder = measured.run.manifest, measured.run.folder
     if not measured.errors and not measured.missing and len(measured.run.rows):
         return
+    errors, missing = counted(measured.errors, "call"), counted(measured.missing, "call")
     raise ConfigError(
-        f"the run {folder} is incomplete: {measured.errors} calls ended in an error, {measured.missing} never finished",
+        f"the run {folder} is incomplete: {errors} ended in an error, {missing} never finished",
         remedy=f"finish it: evalkit run {manifest.suite.path} --resume {path_from_here(folder)}; "
         "or freeze it as it is: --allow-incomplete",
     )

@@ -97,7 +97,7 @@ class Words:
         )
 
     def _margin(self) -> str:
-        return f"{100 * self._decision.rules.margin:.3g} points"
+        return _size(self._decision.rules.margin)
 
     def _preference(self, one: Option) -> Iterator[str]:
         decision = self._decision
@@ -173,7 +173,7 @@ class Words:
     def _change(self, change: Change) -> str:
         then = f"{self.name(change.recommended)} would be recommended"
         if change.key == "margin" and change.to is not None:
-            return f"With a margin of {100 * change.to:.3g} points, {then}."
+            return f"With a margin of {_size(change.to)}, {then}."
         if change.key == "requests_per_day" and change.to is not None:
             more = change.to > (self._decision.rules.requests_per_day or 0)
             return f"From {change.to:,.10g} requests a day {'upwards' if more else 'downwards'}, {then}."
@@ -190,6 +190,11 @@ class Words:
             "The best one is picked by the same cases that it is judged by. So each interval to the best is wider than "
             f"the usual one ({100 * self._decision.confidence:.4g} %): 95 % for {together} together."
         )
+
+
+def _size(margin: float) -> str:
+    size = f"{100 * margin:.3g}"
+    return f"{size} point{'s' * (size != '1')}"
 
 
 def points(gap: Gap) -> str:

@@ -119,6 +119,8 @@ def test_an_unknown_cost_is_never_the_lowest_nor_within_a_limit():
     assert answer(replace(RULES, require=(Bound("cost_per_1k_usd", 100),)), unknown=unknown) is None
     decision = decide(*field(unknown=unknown, dear=BEST), RULES)
     assert all(one.on_front for one in decision.options), "neither is better all over"
+    worse = decide(*field(unknown=outcome("P" * 80 + "F" * 20), dear=BEST), RULES)
+    assert all(one.on_front for one in worse.options), "it may be cheaper, or faster"
 
 
 def test_figures_that_nobody_has_are_no_part_of_the_front():

@@ -356,3 +356,76 @@ def test_a_run_ends_with_its_decision(workspace: Workspace):
     assert "Recommended: yes. No other candidate meets the rules. Ruled out: no (pass_rate)." in done.out
     again = workspace.run("decide", str(workspace.folder("tiny")), "--without", "pass_rate", "--margin", "0")
     assert again.out.startswith("Recommended: yes.")
+
+
+@pytest.fixture
+def said(tmp_path, capsys):
+    """Run the command on verdicts and costs; returns what it prints."""
+
+    def run(found, *arguments, usd=None, **more):
+        costs = {(model, case): {"cost_usd": (usd or {}).get(model)} for model in found for case in CASES}
+        store_run(tmp_path / "run", found, fields=costs, **more)
+        with pytest.raises(SystemExit) as ended:
+            main(["decide", str(tmp_path / "run"), *arguments])
+        assert not ended.value.code
+        return capsys.readouterr().out
+
+    return run
+
+
+def alike(*models, fewer=0):
+    """Make verdicts that differ by nothing but `fewer` passes of all but the first."""
+    return {
+        model: {case: n < 140 - (fewer if place else 0) for n, case in enumerate(CASES)}
+        for place, model in enumerate(models)
+    }
+
+
+def test_what_is_shown_is_said_to_be_shown(said):
+    text = said(alike("a", "b", fewer=1), "--margin", "0.1", usd={"a": 2.0, "b": 1.0})
+    assert "Shown not to be worse than the best (a) by more than 10 points: -0.7 points (" in text
+    assert "2 x cheaper than a: USD 1,000.00 against 2,000.00 per 1k cases" in text
+    assert "estimate not" not in text
+
+
+def test_the_best_may_be_shown_too(said):
+    text = said(alike("a", "b", fewer=3), "--margin", "0.1", usd={"a": 1.0, "b": 2.0})
+    assert (
+        "It has the highest pass rate of the 2 that meet the rules, and is shown not to be worse than b by more" in text
+    )
+
+
+def test_several_rivals_are_counted(said):
+    text = said(alike("a", "b", "c", fewer=3), "--margin", "0", "--prefer", "pass_rate")
+    assert "but that any of the 2 others is better by more than 0 points is not ruled out" in text
+    assert "95 % for both together" in text
+
+
+def test_what_costs_nothing_is_not_so_many_times_cheaper(said):
+    text = said(alike("a", "b"), usd={"a": 0.0, "b": 1.0})
+    assert "It is the cheapest of the 2 that are as good: USD 0 against 1,000.00 per 1k cases." in text
+
+
+def test_another_preference_is_named(said):
+    text = said(alike("a", "b"), "--prefer", "latency_p95_ms")
+    assert "It is the one with the lowest p95 of the 2 that are as good." in text
+
+
+def test_traffic_at_which_the_answer_turns_is_told(tmp_path, capsys):
+    answer = {"latency_ms": 1000.0, "usage": Usage(100, output=50)}
+    records = {("api", case): answer | {"cost_usd": 0.001} for case in CASES} | {
+        ("own", case): answer | {"started_at": f"2030-01-01T00:00:0{n % 9}+00:00"} for n, case in enumerate(CASES)
+    }
+    rows = {"own": {"gpu": Gpu(2.0), "concurrency": 32}}
+    store_run(tmp_path / "run", alike("api", "own"), fields=records, models=rows)
+    with pytest.raises(SystemExit):
+        main(["decide", str(tmp_path / "run"), "--requests-per-day", "1000"])
+    text = capsys.readouterr().out
+    assert text.startswith("Recommended: api.")
+    # A GPU at $48 a day against a tenth of a cent for a request.
+    assert "From 49,000 requests a day upwards, own would be recommended." in text
+
+
+def test_nothing_measured(said):
+    found = {"a": dict.fromkeys(CASES, None)}
+    assert said(found).startswith("Nothing to recommend: nothing was measured.")

@@ -43,7 +43,7 @@ def test_a_drop_fails_the_gate_and_the_headline_comes_first(home: Path, capsys: 
     assert capsys.readouterr().out == ("m@p: 90.0 % of 100 cases passed\nbaseline: results/baselines/tiny.json\n")
     assert evalkit("gate", run("new", {"m": verdicts(75)})) == 1
     shown = capsys.readouterr().out.splitlines()
-    assert shown[0] == "REGRESSED: m is 15.0 points worse (-23.3 to -9.2) on 100 cases; margin 13.3 points (auto)"
+    assert shown[0] == "REGRESSED: m is 15.0 points worse (-23.3 to -9.3) on 100 cases; margin 13.7 points (auto)"
     assert "better on 0, worse on 15 of 100 cases" in shown
     assert shown[-2].startswith("newly failing (15): c075 from 1/1 to 0/1, c076")
     assert shown[-2].endswith("and 5 more")
@@ -87,7 +87,7 @@ def test_a_new_baseline_says_what_it_changes(home: Path, capsys: pytest.CaptureF
     new = verdicts(90) | {"c000": False, "c095": True}
     assert evalkit("baseline", run("new", {"m": new | {"extra": True}}, expected={"c050": "else"})) == 0
     assert capsys.readouterr().out.splitlines() == [
-        "m@p: 89.1 % of 101 cases passed",
+        "m@p: 90.1 % of 101 cases passed",
         "in place of the run old (2030-01-01):",
         "  m@p: 1 case passes less often: c000; 1 case passes more often: c095",
         "  1 case new: extra",

@@ -166,7 +166,7 @@ def test_of_many_comparisons_by_tag_those_that_tell_are_shown(reports):
 def test_a_terminal_gets_a_line_for_each_against_the_best(printed):
     assert printed(CLOSE) == [
         "b cannot be told apart from a: -3.3 points (-14.1 to +6.9), better on 3, worse on 5 of 60 cases",
-        "c is worse than a: -50.0 points (-62.1 to -36.7), better on 0, worse on 30 of 60 cases",
+        "c is worse than a: -50.0 points (-62.3 to -37.7), better on 0, worse on 30 of 60 cases",
     ]
 
 

@@ -27,6 +27,8 @@ NEAR = (
     "stopped after 20 of 40 cases: shown not better than the best by more than 2 points, with good ahead (p <= 0.031)"
 )
 
+OF_TWO = "stopped after 9 of 40 cases: shown not better than the best 2 by more than 1 point, with a ahead (p <= 0.20)"
+
 
 def stored(folder: Path, race: Race = RACE, *, priced: bool = True, lost: int = 0) -> Path:
     """Store a race: each candidate was asked as far as it went; `lost` of good's answers are missing."""
@@ -50,7 +52,7 @@ def stored(folder: Path, race: Race = RACE, *, priced: bool = True, lost: int = 
         (
             Race(keep=2, margin=0.01),
             RaceStop("b", "p", 9, "near", ("a", "p"), 0.2),
-            "stopped after 9 of 40 cases: shown not better than the best 2 by more than 1 point, with a ahead (p <= 0.20)",
+            OF_TWO,
         ),
         (RACE, RaceStop("b", "p", 10, "unavailable"), "left after 10 of 40 cases: its model could not be asked"),
     ],
