@@ -40,7 +40,7 @@ class Aim(StrEnum):
 class Rule(NamedTuple):
     """When to escalate: where a signal is among the `share` of its largest values, or is at least `least`.
 
-    An error, and an answer of which the signal is not known, are always escalated.
+    An error, of which no signal is known, and an answer without it are always escalated.
     """
 
     signal: str
@@ -167,7 +167,7 @@ def _escalate(pair: Pair, rule: Rule, train: NDArray[np.bool_]) -> tuple[Floats,
         threshold = float(np.quantile(known, 1 - rule.share, method="higher")) if known.size else None
     if threshold is None:
         return np.ones(len(column)), None
-    return (pair.failed | np.isnan(column) | (column >= threshold)).astype(np.float64), threshold
+    return (np.isnan(column) | (column >= threshold)).astype(np.float64), threshold
 
 
 def choose(pair: Pair, escalate: Floats, train: NDArray[np.bool_], aim: Aim, margin: float) -> int:

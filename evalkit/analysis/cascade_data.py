@@ -28,7 +28,7 @@ class Answers:
     Attributes:
         model, prompt: its names.
         passed: 1, or 0 for failures and errors; NaN for a call that never finished.
-        error: whether it ended in an error: whoever asks sees that at once.
+        error: whether it got no answer: whoever asks sees that at once, unlike an error of a scorer.
         usd: of the call, 0 for an error; NaN where unknown.
         latency_ms: NaN where unknown.
         signals: what speaks against each answer, the larger the more; NaN where unknown, or an error.
@@ -118,7 +118,7 @@ class _Columns:
         """Add the next call."""
         place, outcome, answer = len(self._passed), row.outcome, row.answer
         self._passed.append(math.nan if outcome is Outcome.MISSING else float(outcome is Outcome.PASSED))
-        self._error.append(outcome is Outcome.ERROR)
+        self._error.append(outcome is Outcome.ERROR and answer is None)
         known = answer.cost_usd if answer else 0.0
         self._usd.append(math.nan if known is None else known)
         ms = answer.latency_ms if answer else None

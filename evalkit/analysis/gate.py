@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
-from evalkit.analysis.baseline import Baseline, Flips, changed
+from evalkit.analysis.baseline import Baseline, Flips, Frozen, changed
 from evalkit.analysis.gate_limits import Limit, Seen, State, check_rules, limits
 from evalkit.analysis.gate_match import CaseChanges, check_comparable, check_entries
 from evalkit.analysis.gate_result import CandidateGate, Comparison, GateResult, Look, Shift
@@ -43,20 +43,23 @@ def gate(
     """
     run = [one.candidate for one in measured.results.candidates]
     check_rules(rules, measured.results.case_ids, measured.results.tags, measured.run.manifest.trials)
+    held = _Held(measured, rules, look or Look())
     cases: CaseChanges | None = None
-    found: Mapping[Candidate, Candidate | None] = {}
+    against: dict[Candidate, Frozen | None] = dict.fromkeys(run)
+    ungated: tuple[Candidate, ...] = ()
     if baseline is not None and path is not None:
         cases = check_comparable(baseline, path, measured.run.manifest.suite.name, measured.questions)
-        found = check_entries(run, baseline, path)
-    ungated = tuple(one for one in run if baseline is not None and found[one] is None)
-    held = _Held(measured, rules, baseline, cases, look or Look())
+        frozen = {one.candidate: one for one in baseline.candidates}
+        against = {one: frozen[entry] if entry else None for one, entry in check_entries(run, baseline, path).items()}
+        ungated = tuple(one for one in run if against[one] is None)
+        held = replace(held, then=tuple(baseline.questions), changed=frozenset(cases.changed))
     return GateResult(
         measured,
         rules,
         baseline,
         path,
         cases,
-        tuple(held.candidate(one, found.get(one)) for one in run if one not in ungated),
+        tuple(held.candidate(one, against[one]) for one in run if one not in ungated),
         ungated,
         held.look.planned,
     )
@@ -64,20 +67,20 @@ def gate(
 
 @dataclass(frozen=True, slots=True)
 class _Held:
-    """Everything that all candidates are held against."""
+    """A run and what all its candidates are held to; `then` are the baseline's cases, `changed` not to be compared."""
 
     measured: MeasuredRun
     rules: GateRules
-    baseline: Baseline | None
-    cases: CaseChanges | None
     look: Look
+    then: tuple[str, ...] = ()
+    changed: frozenset[str] = frozenset()
 
-    def candidate(self, candidate: Candidate, against: Candidate | None) -> CandidateGate:
-        """Judge one candidate."""
+    def candidate(self, candidate: Candidate, frozen: Frozen | None) -> CandidateGate:
+        """Judge one candidate; without an entry of the baseline, by the limits alone."""
         results = self.measured.results.of(candidate)
         took = next(one for one in self.measured.candidates if (one.model, one.prompt) == candidate)
         checked = limits(self.rules, Seen(self.measured.results, results, took, self.measured.run.manifest.trials))
-        comparison = self._compared(results, took, against) if against else None
+        comparison = self._compared(results, took, frozen) if frozen else None
         verdict = _overall(comparison, checked)
         return CandidateGate(
             *candidate,
@@ -93,39 +96,31 @@ class _Held:
     def _cases(self, chosen: Iterable[bool]) -> Iterator[str]:
         return (case for case, wanted in zip(self.measured.results.case_ids, chosen, strict=True) if wanted)
 
-    def _compared(self, results: CaseResults, took: Measured, against: Candidate) -> Comparison | None:
-        if self.baseline is None or self.cases is None:
-            return None
-        frozen = next(one for one in self.baseline.candidates if one.candidate == against)
-        run = self.measured.results
-        then = tuple(self.baseline.questions)
-        both = align(run.case_ids, results, then, frozen.results, without=frozenset(self.cases.changed))
+    def _compared(self, results: CaseResults, took: Measured, frozen: Frozen) -> Comparison:
+        run, metric = self.measured.results, Metric(self.rules.metric)
+        both = align(run.case_ids, results, self.then, frozen.results, without=self.changed)
         clusters = None if run.clusters is None else [run.clusters[place] for place in both.places]
         difference = paired_difference(
-            both.first,
-            both.second,
-            clusters=clusters,
-            metric=Metric(self.rules.metric),
-            confidence=self.look.confidence,
+            both.first, both.second, clusters=clusters, metric=metric, confidence=self.look.confidence
         )
         margin = self._margin(results.candidate, difference)
-        verdict = Verdict.INCONCLUSIVE
+        verdict, settled_by = Verdict.INCONCLUSIVE, None
         if difference is not None and margin is not None:
             verdict = difference.verdict(margin)
-        unsettled = difference is not None and verdict is Verdict.INCONCLUSIVE
+            settled_by = settling(difference, margin, both.first) if verdict is Verdict.INCONCLUSIVE else None
         served = frozen.served_models, took.served_models
         return Comparison(
-            against=against,
+            against=frozen.candidate,
             frozen=frozen,
             difference=difference,
             margin=margin,
             auto=self.rules.margin is None,
-            metric=Metric(self.rules.metric),
+            metric=metric,
             confidence=self.look.confidence,
             verdict=verdict,
             **_shifts(both.case_ids, both.first, both.second)._asdict(),
-            settling=settling(difference, margin, both.first) if unsettled and difference and margin else None,
-            renamed=against != results.candidate,
+            settling=settled_by,
+            renamed=frozen.candidate != results.candidate,
             drifted=served if all(served) and served[0] != served[1] else None,
         )
 

@@ -150,9 +150,9 @@ def _tag_comparisons(
     )
 
 
-def _places(tags: Sequence[tuple[str, ...]]) -> dict[str, list[int]]:
+def _places(tags: Sequence[tuple[str, ...]]) -> dict[str, array[int]]:
     """Where the cases of the most frequent tags are, frequent tags first."""
-    places: dict[str, list[int]] = defaultdict(list)
+    places: defaultdict[str, array[int]] = defaultdict(lambda: array("I"))
     for place, names in enumerate(tags):
         for name in set(names):
             places[name].append(place)
@@ -180,8 +180,9 @@ def _telling(sizes: Mapping[str, int], others: int) -> set[str]:
     return telling
 
 
-def _only(results: CaseResults, places: Sequence[int]) -> CaseResults:
+def _only(results: CaseResults, at: array[int]) -> CaseResults:
     """The results of some cases."""
+    places = np.frombuffer(at, dtype=np.uint32)
 
     def counts(column: array[int]) -> array[int]:
         return array("I", np.frombuffer(column, dtype=np.uint32)[places].tobytes())

@@ -80,6 +80,7 @@ class ResultsCount:
         self._cluster = cluster
         self._ids: list[str] = []
         self._tags: list[tuple[str, ...]] = []
+        self._known_tags: dict[tuple[str, ...], tuple[str, ...]] = {}
         self._clusters: list[str] = []
         self._by_candidate = {candidate: _blank(candidate, cases) for candidate in candidates}
         self._at = 0
@@ -102,7 +103,8 @@ class ResultsCount:
 
     def _know(self, case: Case) -> None:
         self._ids.append(case.id)
-        self._tags.append(case.tags)
+        # Cases of the same tags share one tuple, which is far smaller than as many.
+        self._tags.append(self._known_tags.setdefault(case.tags, case.tags))
         if self._cluster is not None:
             self._clusters.append(cluster_of(case, self._cluster))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -65,7 +66,9 @@ def gate_run(run: str, results: Path, given: Given, *, as_json: bool) -> ExitCod
     folder = resolve_run(run, results)
     manifest = read_manifest(folder)
     plan = plan_gate(manifest, given)
-    result = gate(measure(load_run(folder)), plan.rules, plan.baseline, plan.path)
+    # Whoever asks again until it is settled has looked, or will look, more than once: this look takes its share.
+    look = Look(len(_planned(plan.rules, trials=1)))
+    result = gate(measure(load_run(folder)), plan.rules, plan.baseline, plan.path, look)
     write_gate(result, folder)
     going_on = f"evalkit run {manifest.suite.path} --gate --resume {path_from_here(folder)}"
     print_gate(result, folder, as_json=as_json, going_on=going_on)
@@ -164,20 +167,22 @@ def _unpriced(rules: GateRules, models: Sequence[Model]) -> Iterator[ConfigError
 def run_with_gate(choice: Choice, assembly: Assembly, plan: GatePlan) -> ExitCode:
     """Ask, report, and hold the run against its baseline and limits; ask again where the rules say so."""
     ceilings = _ceilings(choice.ceilings, plan.rules)
-    choice, assembly = replace(choice, ceilings=ceilings), replace(assembly, ceilings=ceilings)
     planned = _planned(plan.rules, assembly.job.trials)
-    look = Look(len(planned))
-    for trials in (*planned[1:], None):
-        code, folder = conduct(assembly)
-        if folder is None or code in {ExitCode.INTERRUPTED, ExitCode.NOTHING_RAN}:
-            return code
-        result = gate(measure(load_run(folder)), plan.rules, plan.baseline, plan.path, look)
-        if trials is None or not result.undecided or not _affordable(result.measured, plan.rules, trials):
-            break
-        print_look(result, trials)
-        look = Look(len(planned), look.margins or result.margins)
-        assembly = _once_more(choice, folder, trials)
-    return _concluded(result, folder, code)
+    choice, assembly = replace(choice, ceilings=ceilings), replace(assembly, ceilings=ceilings)
+    return _looked(choice, assembly, plan, planned[1:], Look(len(planned)))
+
+
+def _looked(choice: Choice, assembly: Assembly, plan: GatePlan, further: Sequence[int], look: Look) -> ExitCode:
+    """Run, look at the gate, and where it is undecided go on until a further look, each after so many trials."""
+    code, folder = conduct(assembly)
+    if folder is None or code in {ExitCode.INTERRUPTED, ExitCode.NOTHING_RAN}:
+        return code
+    result = gate(measure(load_run(folder)), plan.rules, plan.baseline, plan.path, look)
+    if not (further and result.undecided and _affordable(result.measured, plan.rules, further[0])):
+        return _concluded(result, folder, code)
+    print_look(result, further[0])
+    assembly = _once_more(choice, folder, further[0])
+    return _looked(choice, assembly, plan, further[1:], replace(look, margins=look.margins or result.margins))
 
 
 def _concluded(result: GateResult, folder: Path, code: ExitCode) -> ExitCode:
@@ -228,7 +233,8 @@ def write_baseline(run: str, results: Path, names: Sequence[str], out: Path | No
         raise ConfigError(
             f"{path} is the baseline of the suite {old.suite!r}, not of {new.suite!r}", remedy="name another file"
         )
-    path.parent.mkdir(parents=True, exist_ok=True)
+    with contextlib.suppress(OSError):  # whatever is in the way, the writer says it
+        path.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(path, encode_baseline(new))
     print_baseline(new, path, None if old is None else list(flips(old, new)), old)
 

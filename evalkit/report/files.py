@@ -9,6 +9,7 @@ from typing import NamedTuple
 from evalkit.analysis import Analysis, RunData, RunSummary
 from evalkit.analysis.decide import decide_run
 from evalkit.files import write_atomically
+from evalkit.report.junit import JUnit
 from evalkit.report.markdown import markdown
 from evalkit.report.tables import cases_csv, labels_csv, load_csv, models_csv, report_json, scorers_csv
 
@@ -25,12 +26,13 @@ class Reports(NamedTuple):
     cases_csv: Path
     scorers_csv: Path
     json: Path
+    junit: Path
     load_csv: Path | None
     labels_csv: Path | None
 
 
 def write_reports(run: RunData) -> Reports:
-    """Write report.md, models.csv, cases.csv, scorers.csv, report.json, however far the run got.
+    """Write report.md, models.csv, cases.csv, scorers.csv, report.json, junit.xml, however far the run got.
 
     A load run gets a load.csv as well, and one with verdicts on labels a labels.csv.
 
@@ -39,7 +41,9 @@ def write_reports(run: RunData) -> Reports:
         WriteError: a report cannot be written.
     """
     folder, analysis = run.folder, Analysis(run)
-    write_atomically(folder / "cases.csv", cases_csv(analysis.rows()))
+    with JUnit(run.manifest) as junit:
+        write_atomically(folder / "cases.csv", cases_csv(junit.watch(analysis.rows())))
+        write_atomically(folder / "junit.xml", junit.xml())
     summary = analysis.summary()
     summary = replace(summary, decision=decide_run(run, summary, analysis.results))
     reports = Reports(
@@ -49,6 +53,7 @@ def write_reports(run: RunData) -> Reports:
         cases_csv=folder / "cases.csv",
         scorers_csv=folder / "scorers.csv",
         json=folder / "report.json",
+        junit=folder / "junit.xml",
         load_csv=folder / "load.csv" if run.manifest.load else None,
         labels_csv=folder / "labels.csv" if summary.labels else None,
     )

@@ -139,6 +139,50 @@ def test_an_error_is_always_escalated_and_costs_nothing(tmp_path):
     assert held.usd_per_1k.value == pytest.approx(0.75 + 2.5)
 
 
+def test_a_scorer_that_fails_is_no_sign_that_production_has(tmp_path):
+    verdicts = {"small": lambda n: True, "big": lambda n: True}
+    run = stored(tmp_path, verdicts, fields_of("small", 0.001, output="x") | fields_of("big", 0.01))
+    with Journal(run.folder, {}) as journal:
+        for score in list(every(run.folder / SCORES, decode_score))[:10]:
+            fault = ScorerVerdict("exact", Score(0.0, False, details={"error": "it broke"}))
+            journal.add_score(replace(score, passed=False, value=0.0, verdicts=(fault,)))
+    (found,) = only(load_run(run.folder))
+    assert found.cheap.rate == pytest.approx(110 / 120)
+    assert found.cheap.usd_per_1k.value == pytest.approx(1)
+    assert [one.held_out.escalated for one in found.trials if one.rule.signal == ERRORS_ONLY] == [0.0]
+
+
+def test_thresholds_come_from_the_other_half(tmp_path):
+    lengths = np.random.default_rng(2).permutation(120) + 1
+    fields = fields_of("small", 0.001, output=lambda n: "x" * int(lengths[n])) | fields_of("big", 0.01)
+    (found,) = only(stored(tmp_path, {"small": lambda n: n % 2 == 0, "big": lambda n: True}, fields))
+    # From a half itself, a threshold would escalate the same number of it every time.
+    per_split = [one.held_out.escalated * 120 * 10 for one in found.trials if one.rule.share == 0.1]
+    assert all(abs(total - 120) > 0.5 for total in per_split)
+    assert all(60 < total < 240 for total in per_split)
+    assert [one.threshold for one in found.trials if one.rule.share == 0.1] == [109.0, -12.0]
+
+
+def test_the_interval_over_chance_counts_what_costs_vary_by(tmp_path):
+    """Against a bootstrap over cases."""
+    rng = np.random.default_rng(4)
+    long, small, big = rng.random(120), rng.random(120) < 0.5, rng.random(120) < 0.9
+    fields = fields_of("small", 0.001) | fields_of(
+        "big", usd=None, cost_usd=lambda n: float(0.002 + 0.02 * long[n] ** 3)
+    )
+    run = stored(tmp_path, {"small": lambda n: bool(small[n]), "big": lambda n: bool(big[n])}, fields)
+    found = portfolio(run)
+    pair = pair_calls(found, *found.answers)
+    escalate = (long > 0.6).astype(float)
+    drawn = rng.multinomial(120, np.full(120, 1 / 120), size=4000) / 120
+    passed = pair.passed[0] + escalate * (pair.passed[1] - pair.passed[0])
+    means = [drawn @ column for column in (passed, *pair.passed, pair.usd[0] + escalate * pair.usd[1], *pair.usd)]
+    share = (means[3] - means[4]) / (means[5] - means[4])
+    spread = np.std(means[0] - means[1] - share * (means[2] - means[1]))
+    gain = worth(pair, escalate).over_chance
+    assert gain.high - gain.low == pytest.approx(2 * 1.98 * spread, rel=0.06)
+
+
 def test_calls_that_never_finished_are_left_out(tmp_path):
     verdicts = {"small": lambda n: None if n < 20 else n % 2 == 0, "big": lambda n: None if n > 100 else True}
     (found,) = only(stored(tmp_path, verdicts, fields_of("small", 0.001) | fields_of("big", 0.01)))
@@ -213,6 +257,8 @@ def test_verdicts_that_need_no_expected_value_are_signals(tmp_path):
     signals = {one.rule.signal for one in found.trials}
     assert {"failed json_schema", "no label by label"} <= signals
     assert not {"failed exact", "failed my check", "failed contains"} & signals
+    (schema,) = [one for one in found.trials if one.rule.signal == "failed json_schema"]
+    assert (schema.held_out.rate, schema.held_out.escalated) == (1.0, pytest.approx(1 / 3))
     (more,) = only(run, "my check")
     assert "failed my check" in {one.rule.signal for one in more.trials}
 
@@ -387,6 +433,18 @@ def test_tags_that_say_nothing_gain_nothing(tmp_path):
     )
     assert found.over_single.low < 0
     assert found.oracle.rate >= max(found.by_tag.rate, found.single.rate)
+
+
+def test_routes_are_tried_on_cases_they_were_not_chosen_by(tmp_path):
+    luck = np.random.default_rng(6).random((2, 120)) < 0.7
+    found = tagged(
+        tmp_path,
+        lambda n: (f"t{n % 2}",),
+        {"small": lambda n: bool(luck[0, n]), "big": lambda n: bool(luck[1, n])},
+        fields_of("small", 0.001) | fields_of("big", 0.001),
+    )
+    by_kind = luck.reshape(2, 60, 2).mean(axis=1)
+    assert found.by_tag.rate < by_kind.max(axis=0).mean()
 
 
 def test_small_kinds_go_with_all_others(tmp_path):

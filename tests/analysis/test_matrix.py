@@ -215,6 +215,14 @@ def test_a_tag_of_few_sources_is_too_few(compared):
     assert compared(verdicts, tags=tagged(30), case_vars=sources, cluster="doc").tags[0].too_few
 
 
+def test_cases_of_one_source_count_less_at_a_tag_too(compared):
+    sources = {case: {"doc": i // 6} for i, case in enumerate(passing())}
+    verdicts = {"a": passing(range(50)), "b": passing(range(30))}
+    (tag,) = compared(verdicts, tags=tagged(60), case_vars=sources, cluster="doc").tags
+    (pair,) = compared(verdicts, case_vars=sources, cluster="doc").pairs
+    assert tag.passes.interval == pair.passes.interval
+
+
 def test_only_so_many_tags_are_compared(compared):
     tags = {case: (f"t{i % 50:02}", "all") for i, case in enumerate(passing())}
     found = compared({"a": passing(range(50)), "b": passing(range(40))}, tags=tags)
@@ -235,7 +243,15 @@ def test_what_the_size_can_show(compared):
 
 def test_a_settled_difference_needs_no_more_cases(compared):
     assert compared({"a": passing(range(50)), "b": passing(range(20))}).reach.cases_to_settle is None
+    # 6 of 6, which so few cases would not show in every run: yet this run did.
+    assert compared({"a": passing(range(50)), "b": passing(range(44))}).reach.cases_to_settle is None
     assert compared({"a": passing(range(50)), "b": passing(range(10, 60))}).reach.cases_to_settle is None
+
+
+def test_where_there_are_cases_enough_but_many_candidates_no_number_is_told(compared):
+    found = compared({"a": passing(range(50))} | {f"b{i}": passing(range(41)) for i in range(7)})
+    assert found.pairs[0].passes.standing is Standing.EVEN  # 9 of 9, but one of 28 pairs
+    assert found.reach.cases_to_settle is None
 
 
 @pytest.mark.parametrize("other", [passing(range(50)), passing(range(54))])
@@ -271,6 +287,10 @@ def test_trials_of_which_one_finished_tell_nothing_of_chance(compared):
     once = {name: {case: [rng.random() < 0.6, None] for case in passing()} for name in "ab"}
     reach = compared(once, trials=2).reach
     assert (reach.trials, reach.at_best) == (3, True)
+    for verdicts in once.values():
+        verdicts["c000"] = [True, True]  # a single case with two trials has no spread from case to case
+    reach = compared(once, trials=2).reach
+    assert (reach.trials, reach.at_best) == (6, True)
 
 
 # --------------------------------------------------------------------------------------------------------------- size

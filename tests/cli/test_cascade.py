@@ -9,7 +9,11 @@ import pytest
 from published import matrix_run
 from stored import store_run
 
+from evalkit.analysis.cascade_worth import Worth
+from evalkit.analysis.cost import Figure
 from evalkit.cli import main
+from evalkit.report.cascade import _near, _verdict
+from evalkit.stats import Interval
 from evalkit.types import Price, Usage
 
 CASES = [f"c{place:02}" for place in range(60)]
@@ -98,6 +102,33 @@ def test_a_pair_that_cannot_save_is_told_as_such(cascade, stored):
     out = cascade(stored(), "--cheap", "big", "--strong", "small", width=400)
     assert "Both cost the same" in out or "more paid" in out
     assert "better than chance" not in out
+
+
+@pytest.mark.parametrize(
+    ("gain", "words"),
+    [
+        (Figure(0.02, 0.001, 0.04), "better than chance"),
+        (Figure(0.02, -0.001, 0.04), "No better than chance is shown"),
+        (Figure(-0.02, -0.04, 0.001), "No better than chance is shown"),
+        (Figure(-0.02, -0.04, -0.001), "Worse than chance"),
+        (None, "nothing to save"),
+    ],
+)
+def test_only_what_is_shown_is_said_of_chance(gain, words):
+    worth = Worth(0.5, 0.8, Interval(0.7, 0.9), None, None, Figure(0, 0, 0), None, gain)
+    assert words in _verdict(worth)
+
+
+@pytest.mark.parametrize(
+    ("over", "words"),
+    [
+        (Figure(-0.01, -0.015, 0.0), "That is within 2 points of it. "),
+        (Figure(-0.01, -0.03, 0.01), "That is within 2 points of it by estimate; it is not shown. "),
+        (Figure(-0.03, -0.05, -0.01), "That is not within 2 points of it. "),
+    ],
+)
+def test_near_the_strong_one_is_shown_or_an_estimate(over, words):
+    assert _near(Worth(0.5, 0.8, Interval(0.7, 0.9), None, None, over, None, None), 0.02) == words
 
 
 def test_nothing_to_pair(cascade, tmp_path):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from stored import store_run
 from workspace import EVALKIT
 
 from evalkit.cli import main
+from evalkit.runner.manifest import ManifestSuite, read_manifest, write_manifest
 
 
 @pytest.fixture
@@ -112,6 +114,12 @@ def test_one_candidate_can_be_frozen(home: Path, capsys: pytest.CaptureFixture[s
     assert evalkit("baseline", name, "--candidate", "x") == 2
     assert "has no candidate 'x'" in (said := capsys.readouterr().err)
     assert "it has: m@a, m@b, k@a, k@b" in said
+
+
+def test_a_baseline_that_cannot_be_written_is_said(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    Path("file").touch()
+    assert evalkit("baseline", run("old", {"m": verdicts(90)}), "-o", "file/b.json") != 0
+    assert "file/b.json" in capsys.readouterr().err
 
 
 def test_a_baseline_of_another_suite_is_neither_replaced_nor_compared_with(
@@ -228,16 +236,9 @@ def test_what_a_reader_must_know_is_said(home: Path, capsys: pytest.CaptureFixtu
 def test_other_scorers_are_suspected_where_nothing_else_explains_the_suite(
     home: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from evalkit.runner.manifest import ManifestSuite
-
     evalkit("baseline", run("old", {"m": verdicts(90)}))
+    folder = Path("results/tiny") / run("new", {"m": verdicts(90)})
     altered = ManifestSuite("tiny", "evals/tiny.yaml", "", "altered")
-    run("new", {"m": verdicts(90)}, suite="tiny")
-    from dataclasses import replace
-
-    from evalkit.runner.manifest import read_manifest, write_manifest
-
-    folder = Path("results/tiny/new")
     write_manifest(folder, replace(read_manifest(folder), suite=altered))
     capsys.readouterr()
     assert evalkit("gate", "new") == 0
@@ -253,6 +254,7 @@ def test_an_inconclusive_gate_says_what_would_settle_it(home: Path, capsys: pyte
     shown = capsys.readouterr().out
     assert shown.startswith("INCONCLUSIVE (the gate lets it pass): m is 1.0 points worse")
     assert "cases would settle it" in shown
+    assert "(98.3 %), as 3 looks at the gate were planned" in shown
     assert "to ask until it is settled: evalkit run evals/tiny.yaml --gate --resume results/tiny/new" in shown
     assert evalkit("gate", "new", "--undecided", "fail") == 1
     assert capsys.readouterr().out.startswith("INCONCLUSIVE (the gate fails): ")
