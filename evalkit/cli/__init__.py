@@ -9,6 +9,7 @@ import sys
 from collections.abc import Sequence
 
 from evalkit.cli.app import app
+from evalkit.cli.github import inert_output
 from evalkit.cli.messages import print_error
 from evalkit.errors import EvalkitError, ExitCode
 
@@ -17,6 +18,11 @@ _LATEST = "latest"
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Run a command line and exit with its code."""
+    with inert_output():
+        _run(argv)
+
+
+def _run(argv: Sequence[str] | None) -> None:
     arguments = expand(sys.argv[1:] if argv is None else argv)
     debug = "--debug" in arguments
     try:

@@ -14,6 +14,7 @@ from evalkit.cli import (
     cost,
     decide,
     gate,
+    init,
     judge,
     models,
     prices,
@@ -54,6 +55,7 @@ def _options(
     pass
 
 
+app.command("init", short_help="Write a first suite that runs at once.")(init.init)
 app.command("run", short_help="Ask every model every case, and report.")(run.run)
 app.command("validate", short_help="Find every problem of a suite; ask nobody.")(validate.validate)
 app.command("score", short_help="Judge answers anew, or outputs from elsewhere.")(score.score)

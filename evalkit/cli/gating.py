@@ -14,13 +14,14 @@ from evalkit.analysis.baseline import Baseline, encode_baseline, flips, freeze, 
 from evalkit.analysis.gate import gate
 from evalkit.analysis.gate_limits import check_rules
 from evalkit.analysis.gate_match import candidates_of, check_comparable, check_entries
-from evalkit.analysis.gate_result import GateResult, Look, Outcome
+from evalkit.analysis.gate_result import Look
 from evalkit.analysis.measured import MeasuredRun, candidate_name, measure, questions
 from evalkit.analysis.run_data import Candidate
 from evalkit.analysis.side import Side, resolve_run, resolve_side
 from evalkit.cli.assemble import Assembly, Choice, assemble, unpriced
 from evalkit.cli.conduct import conduct
 from evalkit.cli.gate_screen import print_baseline, print_gate, print_look
+from evalkit.cli.github import tell_github
 from evalkit.errors import ConfigError, ExitCode, Location, one_or_many
 from evalkit.files import write_atomically
 from evalkit.report.alerts import path_from_here
@@ -70,6 +71,7 @@ def gate_run(run: str, results: Path, given: Given, *, as_json: bool) -> ExitCod
     look = Look(len(_planned(plan.rules, trials=1)))
     result = gate(measure(load_run(folder)), plan.rules, plan.baseline, plan.path, look)
     write_gate(result, folder)
+    tell_github(result, folder)
     going_on = f"evalkit run {manifest.suite.path} --gate --resume {path_from_here(folder)}"
     print_gate(result, folder, as_json=as_json, going_on=going_on)
     return result.outcome.exit_code
@@ -179,17 +181,13 @@ def _looked(choice: Choice, assembly: Assembly, plan: GatePlan, further: Sequenc
         return code
     result = gate(measure(load_run(folder)), plan.rules, plan.baseline, plan.path, look)
     if not (further and result.undecided and _affordable(result.measured, plan.rules, further[0])):
-        return _concluded(result, folder, code)
+        write_gate(result, folder)
+        tell_github(result, folder)
+        print_gate(result, folder)
+        return result.outcome.exit_code
     print_look(result, further[0])
     assembly = _once_more(choice, folder, further[0])
     return _looked(choice, assembly, plan, further[1:], replace(look, margins=look.margins or result.margins))
-
-
-def _concluded(result: GateResult, folder: Path, code: ExitCode) -> ExitCode:
-    """Write and print what came of a gate; a failed one beats how the run ended."""
-    write_gate(result, folder)
-    print_gate(result, folder)
-    return code if result.outcome is Outcome.PASSED else result.outcome.exit_code
 
 
 def _planned(rules: GateRules, trials: int) -> tuple[int, ...]:

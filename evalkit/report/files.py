@@ -9,6 +9,7 @@ from typing import NamedTuple
 from evalkit.analysis import Analysis, RunData, RunSummary
 from evalkit.analysis.decide import decide_run
 from evalkit.files import write_atomically
+from evalkit.report.html import CaseSample, html_report
 from evalkit.report.junit import JUnit
 from evalkit.report.markdown import markdown
 from evalkit.report.tables import cases_csv, labels_csv, load_csv, models_csv, report_json, scorers_csv
@@ -26,13 +27,14 @@ class Reports(NamedTuple):
     cases_csv: Path
     scorers_csv: Path
     json: Path
+    html: Path
     junit: Path
     load_csv: Path | None
     labels_csv: Path | None
 
 
 def write_reports(run: RunData) -> Reports:
-    """Write report.md, models.csv, cases.csv, scorers.csv, report.json, junit.xml, however far the run got.
+    """Write report.md, .html and .json, junit.xml, models.csv, cases.csv and scorers.csv, however far the run got.
 
     A load run gets a load.csv as well, and one with verdicts on labels a labels.csv.
 
@@ -41,8 +43,9 @@ def write_reports(run: RunData) -> Reports:
         WriteError: a report cannot be written.
     """
     folder, analysis = run.folder, Analysis(run)
+    sample = CaseSample(list(run.groups), run.rows.cases)
     with JUnit(run.manifest) as junit:
-        write_atomically(folder / "cases.csv", cases_csv(junit.watch(analysis.rows())))
+        write_atomically(folder / "cases.csv", cases_csv(junit.watch(sample.watch(analysis.rows()))))
         write_atomically(folder / "junit.xml", junit.xml())
     summary = analysis.summary()
     summary = replace(summary, decision=decide_run(run, summary, analysis.results))
@@ -53,6 +56,7 @@ def write_reports(run: RunData) -> Reports:
         cases_csv=folder / "cases.csv",
         scorers_csv=folder / "scorers.csv",
         json=folder / "report.json",
+        html=folder / "report.html",
         junit=folder / "junit.xml",
         load_csv=folder / "load.csv" if run.manifest.load else None,
         labels_csv=folder / "labels.csv" if summary.labels else None,
@@ -66,5 +70,6 @@ def write_reports(run: RunData) -> Reports:
     else:
         (folder / "labels.csv").unlink(missing_ok=True)  # of a suite that judged these answers before
     write_atomically(reports.json, report_json(summary))
+    write_atomically(reports.html, html_report(summary, sample))
     write_atomically(reports.markdown, markdown(summary))
     return reports

@@ -15,6 +15,7 @@ from evalkit.analysis.paired import Metric
 from evalkit.files import write_atomically
 from evalkit.report import format as fmt
 from evalkit.report import gate as words
+from evalkit.report.github import as_comment
 from evalkit.report.labels import Labels
 from evalkit.report.markup import plain, table
 from evalkit.types import Json
@@ -34,7 +35,7 @@ def write_gate(result: GateResult, folder: Path) -> None:
         WriteError: one cannot be written.
     """
     write_atomically(folder / GATE_JSON, gate_json(result))
-    write_atomically(folder / GATE_MD, gate_markdown(result))
+    write_atomically(folder / GATE_MD, as_comment(gate_markdown(result), result.measured.run.manifest.suite.name))
 
 
 def gate_json(result: GateResult) -> str:

@@ -139,6 +139,17 @@ def test_an_error_is_always_escalated_and_costs_nothing(tmp_path):
     assert held.usd_per_1k.value == pytest.approx(0.75 + 2.5)
 
 
+def test_an_answer_of_which_a_signal_is_not_known_is_escalated(tmp_path):
+    logprobs = {"logprobs": lambda n: None if n < 30 else [["a", -float(n)]]}
+    verdicts = {"small": lambda n: "timeout" if n < 12 else True, "big": lambda n: True}
+    (found,) = only(
+        stored(tmp_path, verdicts, fields_of("small", 0.001, output="x", **logprobs) | fields_of("big", 0.01))
+    )
+    unsure = [one.held_out.escalated for one in found.trials if one.rule.signal == UNSURE]
+    assert len(unsure) == 10
+    assert unsure[0] == pytest.approx((30 + 0.05 * 90) / 120, abs=0.02)
+
+
 def test_a_scorer_that_fails_is_no_sign_that_production_has(tmp_path):
     verdicts = {"small": lambda n: True, "big": lambda n: True}
     run = stored(tmp_path, verdicts, fields_of("small", 0.001, output="x") | fields_of("big", 0.01))

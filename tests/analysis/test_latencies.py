@@ -61,6 +61,8 @@ def test_the_tail_lies_within_its_interval():
     low, high = tail_interval(VALUES)
     ordered = sorted(VALUES)
     assert low < ordered[379] / ordered[199] < high
+    middle, slow = (quantile_interval(VALUES, q, 0.975) for q in (0.5, 0.95))
+    assert (low, high) == (slow[0] / middle[1], slow[1] / middle[0])
     assert tail_interval(VALUES[:50])[1] is None
     assert tail_interval([0.0] * 100) == (None, None)
 

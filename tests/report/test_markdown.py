@@ -65,6 +65,7 @@ def test_many_candidates_of_a_kind_are_counted(render):
     text = headline_of(render(n=10, models=models, change=judged(passes)))
     assert "m1 cannot be told apart from it (-10.0 points, " in text
     assert text.endswith("; nor can 2 more.")
+    assert "m4" not in text
 
 
 def test_candidates_without_a_case_in_common_are_not_compared(render):

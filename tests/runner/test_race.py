@@ -72,10 +72,9 @@ def test_candidates_are_stopped_and_not_asked_any_more(tmp_path: Path) -> None:
     assert all(stop.why in {"worse", "near"} and stop.ahead == ("good", "p") for stop in race.stops)
     asked = {name: len(provider.asked) for name, provider in providers.items()}
     blocks = list(blocks_of(100))
-    for name, cases in stops(race):
+    for name, cases in [*stops(race), ("good", race.cases)]:
         beyond = next(block.stop for block in blocks if block.stop > cases)
-        assert cases <= asked[name] <= beyond
-    assert asked["good"] < 100
+        assert cases <= asked[name] < beyond  # a few of the next block were in flight
     assert len(list(read_records(tmp_path))) == sum(asked.values())
 
 
@@ -241,7 +240,9 @@ def test_a_race_that_is_over_starts_nobody_when_it_is_resumed(tmp_path: Path) ->
     assert again.conditions.race == race
     assert open_models(job, _manifest(job, None), tmp_path) == ["good", "bad"]
     journal = tmp_path / RECORDS
-    journal.write_text("".join(journal.read_text().splitlines(keepends=True)[:3]))
+    lines = journal.read_text().splitlines(keepends=True)
+    lines.remove(next(line for line in lines if '"model":"bad"' in line))
+    journal.write_text("".join(lines))
     assert open_models(job, _manifest(job, race), tmp_path) == ["good", "bad"]
 
 

@@ -56,6 +56,16 @@ def test_the_p_value_is_that_of_the_mean_of_the_rivals_wealth() -> None:
     assert outs[0].p == pytest.approx(1 / np.mean(wealth))
 
 
+def test_what_comes_of_those_who_are_out_is_of_no_account() -> None:
+    values = np.random.default_rng(2).random((60, 3)) * [1.0, 0.9, 0.0]
+    clean, dirty = Race(3, margin=0.0), Race(3, margin=0.0)
+    for race in (clean, dirty):
+        assert [out.candidate for out in race.after_block(values[:20])] == [2]
+    junk = np.add(values[20:], [0.0, 0.0, 7.0])
+    assert clean.after_block(values[20:]) == dirty.after_block(junk)
+    assert dirty.running
+
+
 def test_keeping_two_takes_two_better_ones_to_stop_a_third() -> None:
     two_good = np.tile([1.0, 1.0, 0.0], (150, 1))
     one_good = np.tile([1.0, 0.0, 0.0], (150, 1))

@@ -67,16 +67,12 @@ def pass_rate_chart(run: RunSummary) -> str | None:
     return picture(_WIDTH, bottom + 24, "Pass rates with their 95 % intervals", shapes)
 
 
-def _rate_row(
-    one: ModelSummary, name: str, number: int, scale: Scale, left: float, y: float
-) -> Iterator[ET.Element]:
+def _rate_row(one: ModelSummary, name: str, number: int, scale: Scale, left: float, y: float) -> Iterator[ET.Element]:
     low, high = _rate_ends(one)
     x = scale.at(100 * (one.calls.rate or 0.0))
     told = f"{name}: {fmt.passed(one.calls)}, 95 % interval {fmt.interval(one.calls.interval)}"
     yield titled(shape("text", "name", _short(name), x=left - 8, y=y + 4, text_anchor="end"), told)
-    line = shape(
-        "line", f"range {colour(number)}", x1=scale.at(100 * low), x2=scale.at(100 * high), y1=y, y2=y
-    )
+    line = shape("line", f"range {colour(number)}", x1=scale.at(100 * low), x2=scale.at(100 * high), y1=y, y2=y)
     yield titled(line, told)
     yield titled(shape("circle", f"dot {colour(number)}", cx=x, cy=y, r=5), told)
     yield shape("text", "value", fmt.percent(one.calls.rate), x=_WIDTH - 4, y=y + 4, text_anchor="end")

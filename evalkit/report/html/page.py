@@ -13,7 +13,7 @@ import json
 from collections.abc import Iterator, Sequence
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from evalkit.analysis import RunSummary
 from evalkit.report.html.charts import COST, P95, Amount, pass_rate_chart, trade_off_chart, unplaced
@@ -41,7 +41,9 @@ _STYLES: Final = ("vendor/uPlot.min.css", "assets/page.css")
 _LIBRARIES: Final = ("vendor/uPlot.iife.min.js", "vendor/diff.min.js")
 _SCRIPTS: Final = ("dom", "theme", "latency", "cases", "table", "detail", "pairs", "main")
 """Parts of the page's own script, in the order in which they need each other."""
-_UNSAFE: Final = str.maketrans({"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", "\u2029": "\\u2029"})
+_UNSAFE: Final = str.maketrans(
+    {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", "\u2029": "\\u2029"}
+)
 """What could end the element that holds the data, or begin another one: JSON has another spelling for it."""
 
 
@@ -140,6 +142,8 @@ def _template() -> Template:
     """Compiled once. What a template does not get is an error, not an empty place."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-    options: dict[str, Any] = {"autoescape": True, "undefined": StrictUndefined}
-    environment = Environment(loader=FileSystemLoader(_HERE / "assets"), trim_blocks=True, lstrip_blocks=True, **options)
+    files = FileSystemLoader(_HERE / "assets")
+    environment = Environment(
+        loader=files, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
     return environment.get_template("page.html.j2")

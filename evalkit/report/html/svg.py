@@ -1,4 +1,4 @@
-"""Pictures as SVG: escaped by the standard library's writer, coloured by classes alone, so that pages can theme them."""
+"""Pictures as SVG: escaped by the standard library's writer, coloured by classes alone so that pages can theme them."""
 
 from __future__ import annotations
 
