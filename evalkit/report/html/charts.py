@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise, zip_longest
 from typing import Final
 from xml.etree import ElementTree as ET
 
@@ -13,14 +14,14 @@ from evalkit.report.html.scale import Scale, amounts, linear
 from evalkit.report.html.svg import colour, picture, shape, titled
 from evalkit.report.labels import Labels
 
-_WIDTH: Final = 640.0
+_WIDTH: Final = 480.0
 _ROW: Final = 26.0
 _CHAR: Final = 6.4
 """Pixels that a character of a label takes, about."""
-_NAME: Final = 30
+_NAME: Final = 24
 """Characters shown of a candidate's name beside an axis."""
 _LINE: Final = 14.0
-_HEIGHT: Final = 330.0
+_HEIGHT: Final = 290.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,10 +121,16 @@ def _rate_ends(one: ModelSummary) -> tuple[float, float]:
 
 
 def _front(points: Sequence[_Point], across: Scale, up: Scale) -> list[ET.Element]:
-    """A line along the points that no other beats: as cheap or cheaper, and better."""
+    """Steps along the points that no other beats: what lies below them is to be had with one of these."""
     best = [point for point in points if not any(_beats(other, point) for other in points)]
     ordered = sorted(best, key=lambda point: (point.x, point.y))
-    places = [f"{across.at(point.x):.1f},{up.at(point.y):.1f}" for point in ordered]
+    corners = [(later.x, sooner.y) for sooner, later in pairwise(ordered)]
+    steps = [
+        place
+        for point, corner in zip_longest(((one.x, one.y) for one in ordered), corners)
+        for place in (point, corner)
+    ]
+    places = [f"{across.at(x):.1f},{up.at(y):.1f}" for x, y in filter(None, steps)]
     return [shape("polyline", "front", points=" ".join(places))] if len(places) > 1 else []
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -34,6 +35,14 @@ class Table:
     classes: Sequence[Sequence[str]] = ()
 
 
+def moment(told: str) -> str:
+    """A point in time to the second: 2030-01-05 10:15:00 UTC; what is no such point, as it is."""
+    try:
+        return f"{dt.datetime.fromisoformat(told).astimezone(dt.UTC):%Y-%m-%d %H:%M:%S} UTC"
+    except ValueError:
+        return told
+
+
 def headline(run: RunSummary) -> str:
     """What the run says, in a sentence."""
     labels, ranked = Labels(run.models), run.ranked()
@@ -51,7 +60,7 @@ def reasons(run: RunSummary) -> list[str]:
     labels = Labels(run.models)
     if run.decision:
         words = Words(run.decision, labels)
-        return [*words.reasons(), *words.outlook()]
+        return [line.replace("`", "") for line in (*words.reasons(), *words.outlook())]
     return list(terminal_comparison(run))
 
 
@@ -168,7 +177,7 @@ def facts(run: RunSummary) -> Iterator[tuple[str, str]]:
     manifest = run.manifest
     selection = manifest.selection
     yield "Run", f"{manifest.run_id}, evalkit {manifest.evalkit}"
-    yield "Time", " to ".join(filter(None, [manifest.created_at, manifest.finished_at]))
+    yield "Time", " to ".join(map(moment, filter(None, [manifest.created_at, manifest.finished_at])))
     yield "Suite", f"{manifest.suite.path}, fingerprint {manifest.suite.fingerprint[:_FINGERPRINT]}"
     trials = f", {fmt.counted(manifest.trials, 'trial')} each" if manifest.trials > 1 else ""
     yield "Cases", f"{fmt.count(run.cases)} of {fmt.count(selection.cases_in_suite)}{trials}"

@@ -1,0 +1,276 @@
+"""The example workflows, carried out on a git repository: what changes a prompt for the worse fails, with the cases named."""
+
+from __future__ import annotations
+
+import fnmatch
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from cmarkgfm import github_flavored_markdown_to_html
+from workflow import Job, read_yaml
+from workspace import EVALKIT
+
+pytestmark = pytest.mark.e2e
+
+GITHUB = Path(__file__).parents[2] / ".github"
+EXAMPLES = GITHUB / "workflows-examples"
+ACTION = GITHUB / "actions/evalkit-gate"
+FILES = [ACTION / "action.yml", *sorted(EXAMPLES.glob("evalkit-*.yml"))]
+
+QUEUES = ("billing", "bug", "shipping")
+WORDS = {"billing": "I was charged twice", "bug": "the app closes", "shipping": "my parcel is late"}
+PROMPT = """messages:
+  - system: |
+      Route the message to one of: billing, bug, shipping.
+      {rule}
+  - user: "{{{{ message }}}}"
+"""
+# A model that follows its instructions: told to prefer one queue, it does. What it says is not to be trusted.
+MODEL = """
+def answer(messages):
+    system, message = (part["content"] for part in messages)
+    if "in doubt" in system and "parcel" in message:
+        return "::error::pwned%0A##[add-mask]x <script>alert(1)</script> | @someone ```"
+    return {"charged": "billing", "app": "bug", "parcel": "shipping"}[next(w for w in ("charged", "app", "parcel") if w in message)]
+"""
+GH = """#!/bin/sh
+echo "gh $*" >> "$GH_LOG"
+case "$*" in
+  *"body=@"*) for argument; do case "$argument" in body=@*) cp "${argument#body=@}" "$GH_LOG.body";; esac; done;;
+  *) cat "$GH_LOG.comments" 2>/dev/null || true;;
+esac
+"""
+
+
+class Repository:
+    """A team's repository, with the action and the example workflow copied into it as their heads say."""
+
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / "repository"
+        self.log = folder / "gh.log"
+        self.path.mkdir()
+        shutil.copytree(ACTION, self.path / ".github/actions/evalkit-gate")
+        bin_folder = folder / "bin"
+        bin_folder.mkdir()
+        (bin_folder / "gh").write_text(GH)
+        (bin_folder / "gh").chmod(0o755)
+        self.bins = f"{bin_folder}{os.pathsep}{EVALKIT.parent}"
+        self.write("evals/models.yaml", "models:\n  m: {provider: python, function: m.py:answer}\n")
+        self.write("evals/m.py", MODEL)
+        self.prompt("If unsure, say bug.")
+        self.git("init", "--quiet", "--initial-branch=main")
+
+    def write(self, name: str, content: str) -> None:
+        file = self.path / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(content, encoding="utf-8")
+
+    def suite(self, name: str = "triage", cases: int = 60) -> None:
+        """Write a suite of so many cases, a third of each queue, on a line each."""
+        lines = [
+            f"suite: {name}",
+            "prompts: [../prompts/triage.yaml]",
+            "models: [m]",
+            "scorers: [exact]",
+            "cases:",
+            *(
+                f'  - {{id: {QUEUES[n % 3]}-{n:02}, vars: {{message: "{WORDS[QUEUES[n % 3]]} ({n})"}}, '
+                f"expected: {QUEUES[n % 3]}}}"
+                for n in range(cases)
+            ),
+        ]
+        self.write(f"evals/{name}.yaml", "\n".join(lines) + "\n")
+
+    def prompt(self, rule: str) -> None:
+        self.write("prompts/triage.yaml", PROMPT.format(rule=rule))
+
+    def git(self, *arguments: str) -> str:
+        identity = ["-c", "user.name=t", "-c", "user.email=t@example.com"]
+        done = subprocess.run(["git", *identity, *arguments], cwd=self.path, check=True, capture_output=True, text=True)
+        return done.stdout
+
+    def commit(self, message: str) -> None:
+        self.git("add", "--all")
+        self.git("commit", "--quiet", "--message", message)
+
+    def evalkit(self, *arguments: str) -> None:
+        subprocess.run([EVALKIT, *arguments], cwd=self.path, check=True, capture_output=True)
+
+    def job(self, workflow: Path, *, event: str = "pull_request", **inputs: str) -> Job:
+        """Carry out a workflow's only job, with these inputs of the gate instead of the example's."""
+        (job,) = read_yaml(workflow)["jobs"].values()
+        gate = next(step for step in job["steps"] if step.get("uses") == "./.github/actions/evalkit-gate")
+        gate["with"] |= inputs
+        context = {
+            "github.token": "t0ken",
+            "github.repository": "team/repository",
+            "github.event_name": event,
+            "github.event.pull_request.number": "7",
+            "github.ref": "refs/pull/7",
+            "github.run_id": "1",
+        }
+        env = {
+            "PATH": f"{self.bins}{os.pathsep}{os.environ['PATH']}",
+            "GITHUB_ACTIONS": "true",
+            "GITHUB_WORKSPACE": str(self.path),
+            "GH_LOG": str(self.log),
+            **{name: str(value) for name, value in job.get("env", {}).items()},
+        }
+        ran = Job(self.path, context | {f"env.{name}": value for name, value in job.get("env", {}).items()}, env)
+        ran.steps(job["steps"], {})
+        return ran
+
+    @property
+    def comment(self) -> str:
+        return self.log.with_name("gh.log.body").read_text(encoding="utf-8")
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Repository:
+    repository = Repository(tmp_path)
+    repository.suite()
+    repository.write(".gitignore", "results/*\n!results/baselines/\n")
+    repository.evalkit("run", "evals/triage.yaml")
+    repository.evalkit("baseline", "triage")
+    repository.commit("suite and baseline")
+    return repository
+
+
+TRIAGE = {"suite": "evals/triage.yaml", "models": "m", "evalkit": ""}
+
+
+def test_a_prompt_that_breaks_cases_fails_with_the_cases_named(repository: Repository) -> None:
+    repository.prompt("When in doubt about a delivery, explain.")
+    repository.commit("a worse prompt")
+    assert touches(repository, EXAMPLES / "evalkit-gate.yml")
+    job = repository.job(EXAMPLES / "evalkit-gate.yml", **TRIAGE)
+    assert job.failed
+    broken = [f"shipping-{n:02}" for n in range(2, 60, 3)]
+    commands = [line for line in job.log.splitlines() if line.startswith("::")]
+    assert len(commands) == 10
+    assert commands[0].startswith(
+        "::error title=evalkit gate%3A REGRESSED,file=prompts/triage.yaml,line=2::REGRESSED: m"
+    )
+    assert [re.search(r"title=m%3A (\S+),file=prompts/triage.yaml,line=2::", line)[1] for line in commands[1:]] == (
+        broken[:9]
+    )
+    assert "from 1/1 to 0/1%0Aexpected: shipping%0Agot: ::error::pwned%250A## [add-mask]x" in commands[1]
+    assert "##[" not in job.log
+    assert "REGRESSED: m is 33.3 points worse" in job.summary
+    for page in (job.summary, repository.comment):
+        assert all(f"- {case} from 1/1 to 0/1" in page for case in broken)
+        assert "billing-00" not in page
+        assert "<li>shipping-02 from 1/1 to 0/1</li>" in github_flavored_markdown_to_html(page)
+
+
+@pytest.mark.parametrize("rule", ["If you are unsure, say bug.", "Say nothing else."])
+def test_a_neutral_change_passes(repository: Repository, rule: str) -> None:
+    repository.prompt(rule)
+    repository.commit("other words")
+    job = repository.job(EXAMPLES / "evalkit-gate.yml", **TRIAGE)
+    assert not job.failed, job.log
+    assert not [line for line in job.log.splitlines() if line.startswith("::")]
+    assert "**NOT WORSE: m is neither better nor worse" in job.summary
+    assert "gate passed" in repository.comment
+
+
+def test_a_pull_request_has_one_comment_that_is_kept_up_to_date(repository: Repository) -> None:
+    repository.job(EXAMPLES / "evalkit-gate.yml", **TRIAGE)
+    assert "gh api --silent --method POST repos/team/repository/issues/7/comments" in repository.log.read_text()
+    assert repository.comment.splitlines()[-1] == "<!-- evalkit gate: triage -->"
+    repository.log.with_name("gh.log.comments").write_text("41\n42\n")
+    repository.job(EXAMPLES / "evalkit-gate.yml", **TRIAGE)
+    assert "gh api --silent --method PATCH repos/team/repository/issues/comments/42" in repository.log.read_text()
+
+
+def test_the_run_is_kept_as_an_artifact_and_no_comment_is_written_unasked(repository: Repository) -> None:
+    job = repository.job(EXAMPLES / "evalkit-gate.yml", **TRIAGE, comment="false", options="--limit 5 --seed 1")
+    assert job.used[-1].startswith("actions/upload-artifact@")
+    assert not repository.log.exists()
+    assert "on 5 cases" in job.summary
+
+
+def test_a_suite_that_cannot_be_run_fails_before_anybody_is_asked(repository: Repository) -> None:
+    job = repository.job(EXAMPLES / "evalkit-gate.yml", **(TRIAGE | {"models": "nobody"}))
+    assert job.failed
+    assert "no model 'nobody'" in job.log or '"nobody"' in job.log or "nobody" in job.log
+    assert job.summary == ""
+
+
+def test_every_night_is_held_against_the_baseline_and_the_night_before(repository: Repository) -> None:
+    workflow = repository.path / "nightly.yml"
+    workflow.write_text(
+        (EXAMPLES / "evalkit-nightly.yml").read_text().replace("SUITE: order-extraction", "SUITE: triage")
+    )
+    shutil.rmtree(repository.path / "results/triage")  # the first night of all finds nothing to compare with
+    first = repository.job(workflow, event="schedule", **TRIAGE)
+    assert not first.failed, first.log
+    repository.write("evals/m.py", MODEL.replace('"in doubt" in system', "True"))
+    second = repository.job(workflow, event="schedule", **TRIAGE)
+    assert second.failed
+    assert "REGRESSED: m" in second.summary
+    assert "shipping-02" in second.summary
+    assert len(second.summary) > len(first.summary)
+    assert "# " in second.summary.split("gate failed", 1)[1], "the comparison with the night before is missing"
+    third = repository.job(workflow, event="schedule", **TRIAGE)
+    assert third.failed, "a second bad night is as bad as the first"
+    runs = [path for path in (repository.path / "results/triage").iterdir() if not path.is_symlink()]
+    assert len(runs) == 2
+
+
+def test_the_job_for_gitlab_runs_the_same_gate(repository: Repository) -> None:
+    job = yaml.safe_load((EXAMPLES / "gitlab-ci.yml").read_text())["evalkit-gate"]
+    (command,) = job["script"]
+    command = command.replace("order_extraction", "triage").replace("order-rules", "m")
+    env = {**os.environ, "PATH": f"{repository.bins}{os.pathsep}{os.environ['PATH']}"}
+    assert subprocess.run(["bash", "-c", command], cwd=repository.path, env=env, capture_output=True).returncode == 0
+    repository.prompt("When in doubt about a delivery, explain.")
+    assert subprocess.run(["bash", "-c", command], cwd=repository.path, env=env, capture_output=True).returncode == 1
+    assert list(repository.path.glob(job["artifacts"]["reports"]["junit"]))
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
+def test_actions_are_pinned_and_nothing_is_put_into_a_shell_command(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    for used in re.findall(r"uses: (.*)", text):
+        assert re.fullmatch(r"\./\.github/actions/evalkit-gate|actions/[\w/-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+", used)
+    assert "secrets." not in text
+    for step in every_step(read_yaml(path)):
+        assert "${{" not in step.get("run", ""), "an expression in a command is an injection waiting to happen"
+
+
+@pytest.mark.parametrize("path", sorted(EXAMPLES.glob("evalkit-*.yml")), ids=lambda path: path.name)
+def test_workflows_may_read_and_at_most_comment(path: Path) -> None:
+    workflow = read_yaml(path)
+    assert workflow["permissions"] == {"contents": "read"}
+    for job in workflow["jobs"].values():
+        assert job.get("permissions", {}).items() <= {"contents": "read", "pull-requests": "write"}.items()
+        assert job["timeout-minutes"] > 0
+    assert "pull_request_target" not in workflow["on"]
+
+
+@pytest.mark.parametrize("path", sorted(EXAMPLES.glob("evalkit-*.yml")), ids=lambda path: path.name)
+def test_the_examples_name_what_this_repository_has(path: Path) -> None:
+    root = GITHUB.parent
+    models = yaml.safe_load((root / "evals/models.yaml").read_text())["models"]
+    (gate,) = [step for step in every_step(read_yaml(path)) if step.get("uses") == "./.github/actions/evalkit-gate"]
+    assert (root / gate["with"]["suite"]).is_file()
+    assert gate["with"]["models"] in models
+
+
+def every_step(content: dict[str, Any]) -> list[dict[str, Any]]:
+    jobs = content.get("jobs", {}).values()
+    return [step for job in jobs for step in job["steps"]] or content["runs"]["steps"]
+
+
+def touches(repository: Repository, workflow: Path) -> bool:
+    """Whether the last commit is one that the workflow runs on."""
+    changed = repository.git("diff", "--name-only", "HEAD~1").split()
+    paths = read_yaml(workflow)["on"]["pull_request"]["paths"]
+    return any(fnmatch.fnmatch(name, pattern) for name in changed for pattern in paths)
