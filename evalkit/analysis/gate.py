@@ -131,7 +131,7 @@ class _Held:
         if difference is None:
             return None
         first = (self.look.margins or {}).get(candidate)
-        return difference.auto_margin if first is None else min(first, difference.auto_margin * self.look.widening)
+        return difference.auto_margin if first is None else min(first, difference.auto_margin)
 
 
 class _Shifts(NamedTuple):

@@ -16,7 +16,6 @@ from evalkit.analysis.paired import Difference, Metric
 from evalkit.analysis.run_data import Candidate
 from evalkit.analysis.settle import Settling
 from evalkit.errors import ExitCode
-from evalkit.stats.distributions import normal_quantile, two_sided_z
 from evalkit.stats.margin import Verdict
 from evalkit.suite.gate_rules import GateRules
 
@@ -136,12 +135,6 @@ class Look:
     def confidence(self) -> float:
         """Of each look's interval."""
         return 1 - 0.05 / self.planned
-
-    @property
-    def widening(self) -> float:
-        """How much wider than at 95 % a margin must be for an unchanged candidate to keep within it in 9 of 10 runs."""
-        usual, kept = two_sided_z(0.95), normal_quantile(0.9)
-        return (two_sided_z(self.confidence) + kept) / (usual + kept)
 
 
 @dataclass(frozen=True, slots=True)

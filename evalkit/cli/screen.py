@@ -150,6 +150,7 @@ def print_results(reports: Reports) -> None:
     for line in terminal_lines(run):
         console.print(Text(one_line(line), style="yellow"), soft_wrap=True)
     console.print(Text(f"report: {reports.markdown}"), soft_wrap=True)
+    console.print(Text(f"case by case, in a browser: {reports.html}"), soft_wrap=True)
 
 
 def print_how_to_go_on(folder: Path, stopped: str | None = None) -> None:

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 _HERE: Final = Path(__file__).parent
 _STYLES: Final = ("vendor/uPlot.min.css", "assets/page.css")
 _LIBRARIES: Final = ("vendor/uPlot.iife.min.js", "vendor/diff.min.js")
+_LICENCES: Final = {"uPlot": "vendor/uPlot.LICENSE", "jsdiff": "vendor/diff.LICENSE"}
 _SCRIPTS: Final = ("dom", "theme", "latency", "cases", "table", "detail", "pairs", "main")
 """Parts of the page's own script, in the order in which they need each other."""
 _UNSAFE: Final = str.maketrans(
@@ -74,6 +75,7 @@ def html_report(run: RunSummary, sample: CaseSample) -> Iterator[str]:
         tags=tag_table(run),
         pairs=pairs(run),
         facts=list(facts(run)),
+        licences={name: _read(path) for name, path in _LICENCES.items()},
         left_out=held["left_out"],
         cases=len(held["cases"]),
     )

@@ -90,7 +90,7 @@ class CaseTable {
       button.append(title, arrow);
       button.addEventListener("click", () => this.sortBy(key));
       const aria = sort === key ? (down ? "descending" : "ascending") : "none";
-      return make("th", { scope: "col", className: `column-${colour ? "candidate" : key}`, "aria-sort": aria }, button);
+      return make("th", { scope: "col", className: `column-${colour ? "candidate" : key}`, "aria-sort": aria, "data-title": title }, button);
     });
     this.head.replaceChildren(make("tr", {}, ...cells));
   }
@@ -147,7 +147,7 @@ class CaseTable {
     const { metric } = this.state;
     const kind = `result o-${worst(letters)}`;
     if (metric !== "outcome") return make("td", { className: `number ${kind}`, title: words }, show[metric](figureOf(one, of, metric)));
-    return make("td", { className: kind, title: words, "aria-label": words }, signs(letters));
+    return make("td", { className: kind, title: words, "aria-label": words }, ...signs(letters));
   }
 
   move(by) {
@@ -176,6 +176,6 @@ const worst = (letters) => ["e", "f", "m", "n"].find((letter) => letters.include
 
 /** One trial as a sign, a few as signs, many as a count. */
 function signs(letters) {
-  if (letters.length > 5) return `${passedIn(letters)}/${finishedIn(letters)}`;
-  return [...letters].map((letter) => OUTCOMES[letter].sign).join("");
+  if (letters.length > 5) return [`${passedIn(letters)}/${finishedIn(letters)}`];
+  return [...letters].map((letter) => make("span", { className: `o-${letter}` }, OUTCOMES[letter].sign));
 }
