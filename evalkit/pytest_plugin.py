@@ -161,10 +161,9 @@ def _words(error: Any) -> str:  # noqa: ANN401 - an EvalkitError, which is not t
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Say where the reports are."""
-    reports = [report for state in ("passed", "failed", "error") for report in terminalreporter.getreports(state)]
-    pages = dict.fromkeys(
-        value for report in reports for name, value in report.user_properties if name == "evalkit_report"
-    )
+    reports = [one for state in ("passed", "failed", "error") for one in terminalreporter.getreports(state)]
+    told = [pair for one in reports if isinstance(one, pytest.TestReport) for pair in one.user_properties]
+    pages = dict.fromkeys(value for name, value in told if name == "evalkit_report")
     if pages:
         terminalreporter.section("evalkit")
         for page in pages:

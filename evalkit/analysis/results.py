@@ -134,5 +134,7 @@ def cluster_of(case: Case, key: str) -> str:
 
 
 def _blank(candidate: Candidate, cases: int) -> CaseResults:
-    zeros = [array("I", bytes(4 * cases)) for _ in range(3)]
-    return CaseResults(*candidate, *zeros, array("d", bytes(8 * cases)))
+    def zeros() -> array[int]:
+        return array("I", bytes(4 * cases))
+
+    return CaseResults(*candidate, zeros(), zeros(), zeros(), array("d", bytes(8 * cases)))

@@ -5,10 +5,13 @@ Nothing heavy is imported here, nor by the command modules before their command 
 
 from __future__ import annotations
 
+import io
+import os
 import sys
 from collections.abc import Sequence
 
 from evalkit.cli.app import app
+from evalkit.cli.completing import VARIABLE, set_up
 from evalkit.cli.github import inert_output
 from evalkit.cli.messages import print_error
 from evalkit.errors import EvalkitError, ExitCode
@@ -25,6 +28,9 @@ def main(argv: Sequence[str] | None = None) -> None:
 def _run(argv: Sequence[str] | None) -> None:
     arguments = expand(sys.argv[1:] if argv is None else argv)
     debug = "--debug" in arguments
+    _print_what_can_be_printed()
+    if VARIABLE in os.environ:
+        set_up()
     try:
         app([argument for argument in arguments if argument != "--debug"], prog_name="evalkit")
     except EvalkitError as error:
@@ -43,6 +49,13 @@ def _run(argv: Sequence[str] | None) -> None:
         hint = "" if debug else "; run again with --debug and report what it prints"
         sys.stderr.write(f"error: a fault in evalkit: {type(error).__name__}: {error}{hint}\n")
         sys.exit(ExitCode.BUG)
+
+
+def _print_what_can_be_printed() -> None:
+    """Escape what a terminal or a log cannot show, such as an arrow under an old encoding: no reason to fail."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def _print_traceback() -> None:

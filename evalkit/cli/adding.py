@@ -44,7 +44,9 @@ def add(path: Path, given: Given, *, allow_code: bool) -> None:
     if asking and expected is None:
         expected = ask("expected (empty: none)", "", str) or None
     if asking and not tags:
-        tags = tuple(one.strip() for one in ask("tags, with commas between (empty: none)", "", str).split(",") if one.strip())
+        tags = tuple(
+            one.strip() for one in ask("tags, with commas between (empty: none)", "", str).split(",") if one.strip()
+        )
     name = given.id or _free_id(suite, tags)
     if asking and given.id is None:
         name = ask("id", name, _something)

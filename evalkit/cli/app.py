@@ -11,15 +11,19 @@ from evalkit.cli import (
     baseline,
     cascade,
     compare,
+    completion,
     cost,
     decide,
+    doctor,
     gate,
     init,
     judge,
     models,
+    new_case,
     prices,
     report,
     run,
+    schema_cmd,
     score,
     scorers,
     validate,
@@ -57,6 +61,7 @@ def _options(
 
 app.command("init", short_help="Write a first suite that runs at once.")(init.init)
 app.command("run", short_help="Ask every model every case, and report.")(run.run)
+app.command("new-case", short_help="Add a case to a suite.")(new_case.new_case)
 app.command("validate", short_help="Find every problem of a suite; ask nobody.")(validate.validate)
 app.command("score", short_help="Judge answers anew, or outputs from elsewhere.")(score.score)
 app.command("judge", short_help="Compare judges with people's labels.")(judge.judge)
@@ -70,3 +75,6 @@ app.command("compare", short_help="Compare two runs, models or prompts case by c
 app.command("scorers", short_help="Show the scorers there are, and their options.")(scorers.scorers)
 app.command("prices", short_help="Show what tokens cost, and who says so.")(prices.prices)
 app.add_typer(models.app, name="models", short_help="List candidates, fetch weights.")
+app.command("doctor", short_help="See what keeps this machine from running evals.")(doctor.doctor)
+app.command("schema", short_help="Print a JSON Schema, for editors.")(schema_cmd.schema)
+app.command("completion", short_help="Print a script for a shell's completion.")(completion.completion)

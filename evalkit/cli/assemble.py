@@ -13,6 +13,7 @@ from typing import Final
 from evalkit import __version__
 from evalkit.cli.quantities import AUTO
 from evalkit.cli.racing import NO_RACE, RaceChoice, race_of, race_problems
+from evalkit.cli.voice import ALOUD, Voice
 from evalkit.errors import ConfigError, ConfigErrors, Location, NothingRanError, one_or_many
 from evalkit.models.config import choose, find_models_file, load_models
 from evalkit.models.litellm import litellm_prices
@@ -60,6 +61,7 @@ class Choice:
     accept_changes: bool = False
     keep_going: bool = False
     allow_code: bool = False
+    voice: Voice = ALOUD
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +75,7 @@ class Assembly:
     folder: Path | None
     ceilings: Ceilings = NO_CEILINGS
     keep_going: bool = False
+    voice: Voice = ALOUD
 
     @property
     def calls(self) -> int:
@@ -130,7 +133,7 @@ def assemble(choice: Choice) -> Assembly:
     manifest = dataclasses.replace(_manifest(job, providers, earlier, choice, models_file), race=race)
     if folder and earlier and not choice.accept_changes:
         _refuse_changes(folder, earlier, manifest, job)
-    return Assembly(job, manifest, providers, choice.out, folder, choice.ceilings, choice.keep_going)
+    return Assembly(job, manifest, providers, choice.out, folder, choice.ceilings, choice.keep_going, choice.voice)
 
 
 def _needs(suite: Suite, asked: Iterable[str], candidates: Collection[str]) -> dict[str, frozenset[str]]:

@@ -16,6 +16,7 @@ from evalkit.cli.assemble import Assembly
 from evalkit.cli.preflight import preflight
 from evalkit.cli.progress import Progress, make_progress
 from evalkit.cli.screen import print_how_to_go_on, print_how_to_report, print_results
+from evalkit.cli.voice import Voice
 from evalkit.errors import CallError, ExitCode, NothingRanError
 from evalkit.eventloop import new_event_loop
 from evalkit.report import write_reports
@@ -48,32 +49,33 @@ def conduct(assembly: Assembly) -> Ended:
         if folder is None:
             return Ended(ExitCode.INTERRUPTED, None)
         try:
-            run = _report(folder)
+            run = _report(folder, assembly.voice)
         except KeyboardInterrupt:
             print_how_to_report(folder)
             return Ended(ExitCode.INTERRUPTED, folder)
     if conductor.interrupted:
-        print_how_to_go_on(folder)
+        print_how_to_go_on(folder, voice=assembly.voice)
         return Ended(ExitCode.INTERRUPTED, folder)
     if run.manifest.stopped:
-        print_how_to_go_on(folder, run.manifest.stopped)
+        print_how_to_go_on(folder, run.manifest.stopped, voice=assembly.voice)
     return Ended(exit_code(run), folder)
 
 
 def _asked(assembly: Assembly, held: contextlib.ExitStack) -> Conductor:
     """Ask, journal and score."""
     each = calls_per_model(assembly.manifest, assembly.job.cases)
-    with make_progress({model.name: each for model in assembly.job.models}) as progress:
+    totals = {model.name: each for model in assembly.job.models}
+    with make_progress(totals, quiet=assembly.voice.quiet) as progress:
         conductor = Conductor(assembly, progress, held)
         with asyncio.Runner(loop_factory=new_event_loop) as runner:
             runner.run(conductor.run())
     return conductor
 
 
-def _report(folder: Path) -> RunSummary:
+def _report(folder: Path, voice: Voice) -> RunSummary:
     """Write a run's reports, and print what it came to."""
     reports = write_reports(load_run(folder))
-    print_results(reports)
+    print_results(reports, voice)
     return reports.summary
 
 

@@ -14,6 +14,7 @@ from evalkit.analysis.measured import candidate_name, pass_rate
 from evalkit.analysis.run_data import Candidate
 from evalkit.cli.printed import Printed
 from evalkit.cli.screen import Console
+from evalkit.cli.voice import ALOUD, Voice
 from evalkit.report import gate as words
 from evalkit.report.format import counted, percent
 from evalkit.report.gate_files import GATE_MD, gate_json
@@ -66,9 +67,9 @@ def _print(console: Console, line: str, style: str = "") -> None:
     console.print(Text(one_line(line), style), soft_wrap=True)
 
 
-def print_look(result: GateResult, trials: int) -> None:
+def print_look(result: GateResult, trials: int, voice: Voice = ALOUD) -> None:
     """Say that a gate is undecided, and that all cases are asked again."""
-    console = Console()
+    console = Console(stderr=voice.aside)
     for line in words.headlines(result):
         if line.startswith(Verdict.INCONCLUSIVE):
             _print(console, line, "yellow")

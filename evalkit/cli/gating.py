@@ -183,9 +183,9 @@ def _looked(choice: Choice, assembly: Assembly, plan: GatePlan, further: Sequenc
     if not (further and result.undecided and _affordable(result.measured, plan.rules, further[0])):
         write_gate(result, folder)
         tell_github(result, folder)
-        print_gate(result, folder)
+        print_gate(result, folder, as_json=choice.voice.aside)
         return result.outcome.exit_code
-    print_look(result, further[0])
+    print_look(result, further[0], choice.voice)
     assembly = _once_more(choice, folder, further[0])
     return _looked(choice, assembly, plan, further[1:], replace(look, margins=look.margins or result.margins))
 

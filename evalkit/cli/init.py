@@ -19,7 +19,9 @@ class TaskKind(StrEnum):
 
 
 def init(
-    folder: Annotated[Path, typer.Argument(help="The project's folder. Default: this one.", metavar="[FOLDER]")] = Path(),
+    folder: Annotated[
+        Path, typer.Argument(help="The project's folder. Default: this one.", metavar="[FOLDER]")
+    ] = Path(),
     task: Annotated[
         TaskKind | None, typer.Option("--task", "-t", help="What the model is to do. Default: classify.")
     ] = None,
@@ -31,8 +33,8 @@ def init(
         typer.Option(
             "--model",
             "-m",
-            help="A candidate as PROVIDER:MODEL, such as openai:gpt-4o-mini; repeatable. Default: smollm2-135m, on this "
-            "machine. A baseline in Python is always among them.",
+            help="A candidate as PROVIDER:MODEL, such as openai:gpt-4o-mini; repeatable. Default: smollm2-135m, on "
+            "this machine. A baseline in Python is always among them.",
             metavar="MODEL",
         ),
     ] = None,
@@ -42,9 +44,13 @@ def init(
     ] = None,
     workflow: Annotated[
         bool | None,
-        typer.Option("--ci/--no-ci", help="Write a GitHub workflow that guards prompts. Default: yes.", show_default=False),
+        typer.Option(
+            "--ci/--no-ci", help="Write a GitHub workflow that guards prompts. Default: yes.", show_default=False
+        ),
     ] = None,
-    pull: Annotated[bool, typer.Option("--pull", help="Fetch the weights of smollm2-135m, 98 MB, if they lack.")] = False,
+    pull: Annotated[
+        bool, typer.Option("--pull", help="Fetch the weights of smollm2-135m, 98 MB, if they lack.")
+    ] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Ask nothing; what is not given is the default.")] = False,
 ) -> None:
     """Write a suite with a dozen cases, its prompt, models.yaml and a CI workflow that run as they are.
@@ -54,4 +60,6 @@ def init(
     """
     from evalkit.cli.starting import Answers, begin
 
-    begin(folder, Answers(task.value if task else None, name, tuple(model or ()), pass_rate, workflow), pull, ask=not yes)
+    begin(
+        folder, Answers(task.value if task else None, name, tuple(model or ()), pass_rate, workflow), pull, ask=not yes
+    )

@@ -12,11 +12,14 @@ from evalkit.cli import options
 def new_case(
     suite: options.Suite,
     case_id: Annotated[
-        str | None, typer.Option("--id", help="What to call the case. Default: its tag, or `case`, and a number.", metavar="ID")
+        str | None,
+        typer.Option("--id", help="What to call the case. Default: its tag, or `case`, and a number.", metavar="ID"),
     ] = None,
     var: Annotated[
         list[str] | None,
-        typer.Option("--var", help="A var of the case, such as message='Where is my parcel?'; repeatable.", metavar="NAME=TEXT"),
+        typer.Option(
+            "--var", help="A var of the case, such as message='Where is my parcel?'; repeatable.", metavar="NAME=TEXT"
+        ),
     ] = None,
     expected: Annotated[
         str | None,

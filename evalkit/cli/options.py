@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from evalkit.cli import quantities
+from evalkit.cli.completing import model_names
 
 
 class Arrival(StrEnum):
@@ -34,7 +35,13 @@ ModelsFile = Annotated[
 ]
 ModelNames = Annotated[
     list[str] | None,
-    typer.Option("--model", "-m", help="Ask this model instead of the suite's; repeatable.", metavar="NAME"),
+    typer.Option(
+        "--model",
+        "-m",
+        help="Ask this model instead of the suite's; repeatable.",
+        metavar="NAME",
+        autocompletion=model_names,
+    ),
 ]
 PromptNames = Annotated[
     list[str] | None,
@@ -90,6 +97,13 @@ Gate = Annotated[
 ]
 RunBaseline = Annotated[
     Path | None, typer.Option("--baseline", help="With --gate: the baseline to compare with.", metavar="FILE")
+]
+Quiet = Annotated[
+    bool, typer.Option("--quiet", "-q", help="Print where the report is and what went wrong, nothing else.")
+]
+RunJson = Annotated[
+    bool,
+    typer.Option("--json", help="Print the figures as JSON, with --gate its verdicts; all else to standard error."),
 ]
 Rate = Annotated[
     Any,

@@ -5,16 +5,18 @@ from __future__ import annotations
 import contextlib
 import sys
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from types import TracebackType
-from typing import Protocol, Self
+from typing import Final, Protocol, Self
 
 from rich.console import Console
 from rich.progress import BarColumn, ProgressColumn, Task, TaskID, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bars
+from rich.table import Column
 from rich.text import Text
 
+from evalkit.cli.tally import Tally
+from evalkit.report import format as fmt
 from evalkit.report.markup import one_line
 from evalkit.runner.manifest import RaceStop
 from evalkit.types import CallScore, Record
@@ -25,22 +27,6 @@ _STOPPING = "stopping: waiting for the calls in flight; Ctrl-C again drops them"
 
 def _out(stop: RaceStop) -> str:
     return f"{stop.model} ({stop.prompt}): out of the race after {stop.cases} cases"
-
-
-@dataclass(slots=True)
-class Tally:
-    """What has happened to one model's calls so far. For the eye only: reports count the rows."""
-
-    total: int
-    done: int = 0
-    passed: int = 0
-    errors: int = 0
-
-    def add(self, record: Record, score: CallScore) -> None:
-        """Count a finished call."""
-        self.done += 1
-        self.passed += score.passed
-        self.errors += record.error is not None
 
 
 class Progress(Protocol):
@@ -69,8 +55,10 @@ class Progress(Protocol):
     ) -> None: ...
 
 
-def make_progress(totals: Mapping[str, int]) -> Progress:
+def make_progress(totals: Mapping[str, int], *, quiet: bool = False) -> Progress:
     """Choose the display that fits where the output goes, for so many calls of each model."""
+    if quiet:
+        return Quiet(totals)
     console = Console(stderr=True)
     return LiveProgress(totals, console) if console.is_terminal and not console.is_dumb_terminal else Lines(totals)
 
@@ -90,10 +78,7 @@ class Lines:
         now = time.monotonic()
         if tally.done == tally.total or now - self._shown[record.model] >= _LINE_EVERY_S:
             self._shown[record.model] = now
-            self._print(
-                f"{record.model}: {tally.done}/{tally.total} done, {tally.passed} passed, "
-                f"{tally.errors} errors, {now - self._start:.0f} s"
-            )
+            self._print(f"{record.model}: {_line(tally, now - self._start)}")
 
     def gave_up(self, model: str, reason: str) -> None:
         """Print why."""
@@ -122,17 +107,38 @@ class Lines:
         pass
 
 
+def _line(tally: Tally, elapsed_s: float) -> str:
+    """All there is to say of a model's calls, in one line."""
+    per_s = tally.done / elapsed_s if elapsed_s > 0 else None
+    left_s = (tally.total - tally.done) / per_s if per_s else None
+    parts = [
+        f"{tally.done}/{tally.total} done, {tally.passed} passed, {tally.errors} errors",
+        tally.rate,
+        tally.speed,
+        f"{fmt.rate(per_s)}/s",
+        fmt.counted(tally.retries, "retry", "retries") if tally.retries else "",
+        tally.cost if tally.cost_usd is not None else "",
+        f"{elapsed_s:.0f} s" + (f", about {left_s:.0f} s left" if left_s else ""),
+    ]
+    return ", ".join(part for part in parts if part)
+
+
+class Quiet(Lines):
+    """Nothing but what went wrong."""
+
+    def finished(self, record: Record, score: CallScore) -> None:
+        """Say nothing."""
+
+    def dropped(self, stop: RaceStop) -> None:
+        """Say nothing: the report does."""
+
+
 class LiveProgress:
-    """A bar for each model."""
+    """A bar for each model, with as many figures as the terminal has room for."""
 
     def __init__(self, totals: Mapping[str, int], console: Console) -> None:
         self._bars = Bars(
-            TextColumn("{task.description}", markup=False),
-            BarColumn(bar_width=None),
-            TextColumn("{task.completed:.0f}/{task.total:.0f}"),
-            TallyColumn(),
-            RateColumn(),
-            TimeRemainingColumn(compact=True),
+            *_columns(max(map(len, totals), default=0), max(map(_digits, totals.values()), default=0), console.width),
             console=console,
             expand=True,
             refresh_per_second=5,
@@ -170,19 +176,61 @@ class LiveProgress:
         self._bars.stop()
 
 
+def _digits(total: int) -> int:
+    return len(str(total))
+
+
+def _columns(name: int, digits: int, width: int) -> list[ProgressColumn]:
+    """Choose the columns that fit, by the characters of the longest name and of the largest number of calls."""
+    room = width - min(name, _NAME) - 2 * digits - _TIME_LEFT - 4
+    shown: list[ProgressColumn] = []
+    for column, wanted in _BY_WORTH.items():
+        if wanted + 1 <= room:
+            room -= wanted + 1
+            shown.append(TallyColumn(column))
+    order = list(_CELLS)
+    shown.sort(key=lambda column: order.index(column.cell) if isinstance(column, TallyColumn) else 0)
+    bar = [BarColumn(bar_width=min(room - 1, _BAR))] if room > _LEAST_BAR else []
+    return [
+        TextColumn("{task.description}", markup=False, table_column=Column(max_width=_NAME, no_wrap=True)),
+        *bar,
+        TextColumn("{task.completed:.0f}/{task.total:.0f}", table_column=Column(no_wrap=True, justify="right")),
+        *shown,
+        TimeRemainingColumn(compact=True),
+    ]
+
+
+def _passed(tally: Tally) -> Text:
+    text = Text(f"{tally.passed} passed", style="green")
+    return text.append(f", {tally.errors} errors", style="red") if tally.errors else text
+
+
+_NAME: Final = 24
+_BAR: Final = 40
+_LEAST_BAR: Final = 8
+_TIME_LEFT: Final = 5
+
+_CELLS: Final[Mapping[str, Callable[[Tally, Task], Text]]] = {
+    "passed": lambda tally, _: _passed(tally),
+    "rate": lambda tally, _: Text(tally.rate, "green"),
+    "speed": lambda tally, _: Text(tally.speed if tally.latencies.count else ""),
+    "cost": lambda tally, _: Text(tally.cost if tally.cost_usd is not None else ""),
+    "retries": lambda tally, _: Text(f"{tally.retries} retries" if tally.retries else "", "yellow"),
+    "per_s": lambda _, task: Text(f"{fmt.rate(task.speed)}/s" if task.speed else "-", "dim"),
+}
+"""The cells of a model's line, in their order."""
+
+_BY_WORTH: Final = {"passed": 20, "rate": 19, "speed": 24, "per_s": 7, "cost": 9, "retries": 11}
+"""The characters that each takes, what matters most first: the last ones go first where there is little room."""
+
+
 class TallyColumn(ProgressColumn):
-    """Passed and errors so far."""
+    """One of the figures of a model's line."""
+
+    def __init__(self, cell: str) -> None:
+        super().__init__(table_column=Column(no_wrap=True, justify="right"))
+        self.cell = cell
 
     def render(self, task: Task) -> Text:
         """Draw the cell."""
-        tally: Tally = task.fields["tally"]
-        text = Text(f"{tally.passed} passed", style="green")
-        return text.append(f", {tally.errors} errors", style="red") if tally.errors else text
-
-
-class RateColumn(ProgressColumn):
-    """Calls per second."""
-
-    def render(self, task: Task) -> Text:
-        """Draw the cell."""
-        return Text(f"{task.speed:.1f}/s" if task.speed else "-", style="dim")
+        return _CELLS[self.cell](task.fields["tally"], task)

@@ -61,7 +61,8 @@ class SuiteRun:
     def __init__(
         self, path: Path, models: tuple[str, ...], *, allow_code: bool, home: Path, shared: str | None
     ) -> None:
-        near = path.relative_to(home) if path.is_relative_to(home) else path
+        here = Path.cwd()
+        near = path.relative_to(here) if path.is_relative_to(here) else path
         self._choice = Choice(near, models=models, out=home / "results", allow_code=allow_code)
         self._assembly = assemble(self._choice)
         self._shared = Path(shared) if shared else None

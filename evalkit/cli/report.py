@@ -11,7 +11,7 @@ import typer
 def report(
     run: Annotated[Path, typer.Argument(help="The run's folder: results/SUITE/RUN-ID.", metavar="RUN")],
 ) -> None:
-    """Write a run's report.md, report.html, report.json and tables (models.csv, cases.csv, ...) anew from its journal."""
+    """Write a run's report.md, .html and .json and its tables (models.csv, cases.csv, ...) anew from its journal."""
     from evalkit.analysis import load_run
     from evalkit.cli.screen import print_results
     from evalkit.report import write_reports

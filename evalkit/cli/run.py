@@ -39,16 +39,20 @@ def run(
     gate: options.Gate = False,
     baseline: options.RunBaseline = None,
     allow_code: options.AllowCode = False,
+    quiet: options.Quiet = False,
+    as_json: options.RunJson = False,
 ) -> None:
     """Ask every model every case, score the answers, and write the report.
 
-    Writes report.md, models.csv, scorers.csv, cases.csv and report.json (labels.csv where labels are judged, load.csv
-    with --rate) to results/SUITE/RUN-ID. Ctrl-C finishes the calls in flight and keeps everything; --resume goes on.
+    Writes report.md, report.html, report.json and tables (models.csv, scorers.csv, cases.csv; labels.csv where labels
+    are judged, load.csv with --rate) to results/SUITE/RUN-ID. Ctrl-C finishes the calls in flight and keeps
+    everything; --resume goes on.
     """
     from evalkit.cli.assemble import Choice, assemble
     from evalkit.cli.conduct import conduct
     from evalkit.cli.racing import RaceChoice
     from evalkit.cli.screen import print_plan
+    from evalkit.cli.voice import Voice
     from evalkit.runner.budget import Ceilings
 
     choice = Choice(
@@ -73,7 +77,10 @@ def run(
         accept_changes=accept_changes,
         keep_going=keep_going,
         allow_code=allow_code,
+        voice=Voice(quiet, figures=as_json and not gate, aside=as_json),
     )
+    if as_json and dry_run:
+        raise typer.BadParameter("--json goes with a run, not with --dry-run")
     if baseline and not gate:
         raise typer.BadParameter("--baseline goes with --gate")
     assembly = assemble(choice)

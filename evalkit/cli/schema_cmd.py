@@ -32,10 +32,10 @@ def schema(
     from evalkit.suite.schema import prompt_schema, suite_schema
 
     schemas = {
-        Kind.SUITE: suite_schema,
-        Kind.PROMPT: prompt_schema,
-        Kind.MODELS: lambda: models_schema(provider_table()),
+        Kind.SUITE: suite_schema(),
+        Kind.PROMPT: prompt_schema(),
+        Kind.MODELS: models_schema(provider_table()),
     }
     printed = Printed()
-    printed.write(json.dumps(schemas[kind](), indent=2, ensure_ascii=False) + "\n")
+    printed.write(json.dumps(schemas[kind], indent=2, ensure_ascii=False) + "\n")
     printed.close()

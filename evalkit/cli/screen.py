@@ -14,6 +14,8 @@ from rich.table import Table
 from rich.text import Text
 
 from evalkit.cli import expand
+from evalkit.cli.printed import Printed
+from evalkit.cli.voice import ALOUD, Voice
 from evalkit.errors import ExitCode
 from evalkit.report import Reports
 from evalkit.report.alerts import path_from_here, terminal_lines
@@ -23,6 +25,7 @@ from evalkit.report.format import count, duration, usd
 from evalkit.report.labels import Labels
 from evalkit.report.markup import one_line
 from evalkit.report.race import race_line
+from evalkit.report.tables import report_json
 from evalkit.report.terminal import load_table, summary_table
 from evalkit.report.under_load import sent
 from evalkit.runner.job import estimate
@@ -39,6 +42,7 @@ class Console(RichConsole):
 
 
 if TYPE_CHECKING:
+    from evalkit.analysis import RunSummary
     from evalkit.cli.assemble import Assembly
     from evalkit.providers.build import Providers
     from evalkit.providers.preflight import Probe
@@ -128,10 +132,24 @@ _ANSWERS = {"yes": ("yes", "green"), "no": ("no", "red"), "not asked": ("not ask
 _YES_NO = {True: "yes", False: "no"}
 
 
-def print_results(reports: Reports) -> None:
-    """Print a run's table and where its report is."""
-    console = Console()
+def print_results(reports: Reports, voice: Voice = ALOUD) -> None:
+    """Print a run's table and where its report is; or, if a program asked, its figures."""
+    console = Console(stderr=voice.aside)
     run = reports.summary
+    if not voice.quiet:
+        _print_figures(console, run)
+    for line in terminal_lines(run):
+        (Console(stderr=True) if voice.quiet else console).print(Text(one_line(line), style="yellow"), soft_wrap=True)
+    if not voice.quiet:
+        console.print(Text(f"case by case, in a browser: {reports.html}"), soft_wrap=True)
+    console.print(Text(f"report: {reports.markdown}"), soft_wrap=True)
+    if voice.figures:
+        printed = Printed()
+        printed.write(report_json(run))
+        printed.close()
+
+
+def _print_figures(console: Console, run: RunSummary) -> None:
     console.print(summary_table(run.models, console.width))
     console.print()
     if run.manifest.load:
@@ -147,20 +165,17 @@ def print_results(reports: Reports) -> None:
         console.print()
     if raced := race_line(run):
         console.print(Text(one_line(raced)), soft_wrap=True)
-    for line in terminal_lines(run):
-        console.print(Text(one_line(line), style="yellow"), soft_wrap=True)
-    console.print(Text(f"report: {reports.markdown}"), soft_wrap=True)
-    console.print(Text(f"case by case, in a browser: {reports.html}"), soft_wrap=True)
 
 
-def print_how_to_go_on(folder: Path, stopped: str | None = None) -> None:
+def print_how_to_go_on(folder: Path, stopped: str | None = None, *, voice: Voice = ALOUD) -> None:
     """Say why the run in this folder ended early and how to go on; `stopped` is the budget's word, None for a signal.
 
     The run is named: by the time the line is used, another one may be the latest.
     """
     why = f"stopped: {stopped}" if stopped else "interrupted"
     command = resuming(sys.argv[1:], path_from_here(folder), stopped or "")
-    Console().print(Text(f"{why}; go on with: {shlex.join(command)}"), soft_wrap=True)
+    console = Console(stderr=voice.aside or voice.quiet)
+    console.print(Text(f"{why}; go on with: {shlex.join(command)}"), soft_wrap=True)
 
 
 def print_how_to_report(folder: Path) -> None:

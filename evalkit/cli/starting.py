@@ -121,7 +121,9 @@ def _say_what_next(start: Start, starter: Starter, folder: Path) -> None:
     typer.echo("")
     if start.unready:
         megabytes = PACKAGED[EMBEDDED].megabytes
-        _list(f"To compare with a model on this machine ({megabytes} MB), add {EMBEDDED} to `models:` after:", _lacking())
+        _list(
+            f"To compare with a model on this machine ({megabytes} MB), add {EMBEDDED} to `models:` after:", _lacking()
+        )
     if missing:
         _list("Before it can run:", missing)
     _list("Next:", [f"{here}evalkit run {starter.suite}"])

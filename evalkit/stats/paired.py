@@ -7,17 +7,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Hashable
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple, TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from evalkit.stats.distributions import binomial_cdf, check_confidence, normal_two_sided, two_sided_z
+from evalkit.stats.distributions import binomial_cdf, check_confidence, first_above, normal_two_sided, two_sided_z
 from evalkit.stats.intervals import Interval
 
 Floats: TypeAlias = NDArray[np.float64]
+Number = TypeVar("Number", float, Floats)
 
 _HALVINGS = 53
+_HALF_BIT = 2.0**-54
 _BATCH = 2_000_000
 """Numbers that are drawn at a time."""
 
@@ -77,8 +79,8 @@ def tango_interval(pairs: Pairs, confidence: float = 0.95) -> Interval:
     check_confidence(confidence)
     if not pairs.n:
         return Interval(-1.0, 1.0)
-    low, high = tango_bounds(pairs.only_first, pairs.only_second, pairs.n, confidence)
-    return Interval(float(low), float(high))
+    first, second, z = float(pairs.only_first), float(pairs.only_second), two_sided_z(confidence)
+    return Interval(-_upper_end_of_one(second, first, pairs.n, z), _upper_end_of_one(first, second, pairs.n, z))
 
 
 def tango_bounds(
@@ -103,6 +105,11 @@ def tango_bounds(
     return -_upper_end(second, first, cases, z), _upper_end(first, second, cases, z)
 
 
+def _upper_end_of_one(first: float, second: float, n: float, z: float) -> float:
+    """The same as `_upper_end` for one pair, in plain numbers: a report has hundreds, and arrays of one are slow."""
+    return 2 * first_above(lambda share: tango_score(first, second, n, 2 * share - 1) < -z, within=_HALF_BIT) - 1
+
+
 def _upper_end(first: Floats, second: Floats, n: Floats, z: float) -> Floats:
     low = (first - second) / n
     high = np.ones_like(low)
@@ -113,7 +120,7 @@ def _upper_end(first: Floats, second: Floats, n: Floats, z: float) -> Floats:
     return high
 
 
-def tango_score(first: Floats, second: Floats, n: Floats, difference: Floats) -> Floats:
+def tango_score(first: Number, second: Number, n: Number, difference: Number) -> Number:
     """Tango's statistic for the hypothesis that the true difference is D: standard normal if it is, falling with D.
 
         (b - c - n D) / sqrt(n (2 q + D (1 - D)))
@@ -122,7 +129,7 @@ def tango_score(first: Floats, second: Floats, n: Floats, difference: Floats) ->
     2 n q^2 + ((2 n - b + c) D - b - c) q - c D (1 - D) = 0.
 
     Args:
-        first: pairs that only the first candidate passed (b); arrays of one shape.
+        first: pairs that only the first candidate passed (b); arrays of one shape, or all of them numbers.
         second: pairs that only the second passed (c).
         n: all pairs, above 0.
         difference: D, within -1..1.
@@ -130,11 +137,17 @@ def tango_score(first: Floats, second: Floats, n: Floats, difference: Floats) ->
     a = 2 * n
     b = (a - first + second) * difference - first - second
     c = -second * difference * (1 - difference)
-    q = (np.sqrt(np.maximum(b * b - 4 * a * c, 0)) - b) / (2 * a)
+    q = (_not_negative(b * b - 4 * a * c) ** 0.5 - b) / (2 * a)
     variance = n * (2 * q + difference * (1 - difference))
     # Without any variance (no discordant pair and D = 0, or D = 1) the difference is 0 as well, up to rounding.
-    score: Floats = (first - second - n * difference) / np.sqrt(np.maximum(variance, 1e-30))
+    score: Number = (first - second - n * difference) / (_not_negative(variance) + 1e-30) ** 0.5
     return score
+
+
+def _not_negative(value: Number) -> Number:
+    """The larger of a value and 0, where rounding may have left it a hair below; for numbers and arrays alike."""
+    positive: Number = (value + abs(value)) / 2
+    return positive
 
 
 def bonett_price_interval(pairs: Pairs, confidence: float = 0.95) -> Interval:

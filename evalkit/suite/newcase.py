@@ -111,7 +111,9 @@ class _Text(NamedTuple):
         head = "".join(self.lines[: self.line])
         if head and not head.endswith("\n"):
             head += self.newline
-        return (_BOM if self.bom else "") + head + addition.replace("\n", self.newline) + "".join(self.lines[self.line :])
+        return (
+            (_BOM if self.bom else "") + head + addition.replace("\n", self.newline) + "".join(self.lines[self.line :])
+        )
 
 
 def _read(file: Path, line: re.Pattern[str]) -> _Text:

@@ -122,7 +122,9 @@ def _problem(name: str, provider: str, model: str) -> ConfigError | None:
         remedy = f"write PROVIDER:MODEL, such as openai:gpt-4o-mini, or {EMBEDDED}"
         return ConfigError(f"no model {name!r} is configured", remedy=remedy)
     if provider not in known:
-        return ConfigError(f"no row can be made for {name!r}", remedy=f"its provider must be one of: {', '.join(known)}")
+        return ConfigError(
+            f"no row can be made for {name!r}", remedy=f"its provider must be one of: {', '.join(known)}"
+        )
     return None
 
 

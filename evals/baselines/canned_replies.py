@@ -14,7 +14,9 @@ _ASK = (
     "Thank you for your message. Could you give me your order number, please? It starts with H- and is in the "
     "confirmation mail."
 )
-_THANK = "Thank you. I have noted order {number}. A colleague will look into it and write to you within two working days."
+_THANK = (
+    "Thank you. I have noted order {number}. A colleague will look into it and write to you within two working days."
+)
 # The first topic with a word in the conversation wins.
 _TOPICS = (
     ("damaged", r"broken|crack|chipped|scratch|dent|damaged|leak"),

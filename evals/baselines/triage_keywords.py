@@ -14,7 +14,10 @@ _QUEUES = (
     ("billing", r"invoice|bill|charged?|payment|paid|refund|money|subscription|plan|trial|voucher|credit card"),
     ("shipping", r"parcel|package|deliver(?:y|ed)|courier|tracking|shipped|arrive|where is my|customs"),
     ("bug", r"app|crash(?:es|ing)?|error|update|bug|freezes|connect|offline|(?:doesn't|does not|not) work(?:ing)?"),
-    ("returns", r"return|send (?:\w+ ){1,4}back|broken|cracked|damaged|missing|exchange|replace|warranty|wrong (?:size|item)"),
+    (
+        "returns",
+        r"return|send (?:\w+ ){1,4}back|broken|cracked|damaged|missing|exchange|replace|warranty|wrong (?:size|item)",
+    ),
     ("sales", r"do you (?:have|sell|deliver)|in stock|discounts?|offer|which|buy|recommend|catalogue"),
 )
 _PATTERNS = tuple((queue, re.compile(rf"\b(?:{words})\b", re.IGNORECASE)) for queue, words in _QUEUES)

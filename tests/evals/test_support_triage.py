@@ -72,7 +72,7 @@ def test_the_scorer_knows_the_queues_and_no_other_label():
 
 def test_every_queue_has_between_10_and_40_cases():
     counts = Counter(case["expected"] for case in CASES)
-    assert 10 <= min(counts.values())
+    assert min(counts.values()) >= 10
     assert max(counts.values()) <= 40
 
 
@@ -101,8 +101,10 @@ def test_lengths_are_as_tagged(case):
 @by_case
 def test_a_message_is_in_the_script_of_its_language(case):
     (language,) = languages(case)
-    found = {code for code, script in OTHER_SCRIPTS.items() if re.search(script, message(case))}
-    assert found == ({language, "zh"} & found | {language} if language in OTHER_SCRIPTS else set())
+    if language in OTHER_SCRIPTS:
+        assert re.search(OTHER_SCRIPTS[language], message(case))
+    else:
+        assert not [script for script in OTHER_SCRIPTS.values() if re.search(script, message(case))]
 
 
 def test_every_kind_is_documented_and_has_enough_cases_to_be_read_alone():
@@ -141,7 +143,9 @@ def test_examples_show_each_queue_once_and_are_no_cases():
 
 
 def test_only_the_few_shot_prompt_shows_the_examples():
-    inserts = {stem: [row["insert"] for row in prompt["messages"] if "insert" in row] for stem, prompt in PROMPTS.items()}
+    inserts = {
+        stem: [row["insert"] for row in prompt["messages"] if "insert" in row] for stem, prompt in PROMPTS.items()
+    }
     assert inserts == {"support_triage_zero_shot": [], "support_triage_few_shot": ["examples"]}
 
 
@@ -170,8 +174,9 @@ def test_the_baseline_takes_the_first_queue_in_priority(route):
     assert route({"message": "happy"}) == "other"
 
 
-def test_what_is_required_can_be_measured_here(suite):
-    tags = suite.decide.require
-    assert tags
+def test_what_is_required_can_be_measured_here():
     assert set(SUITE["decide"]["require"]["tags"]) <= KINDS
     assert set(SUITE["models"]) <= set(MODELS)
+    assert (
+        "cost_per_1k_usd" not in SUITE["decide"]["require"]
+    )  # weights and functions have no price: they'd be ruled out

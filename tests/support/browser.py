@@ -125,9 +125,7 @@ class Page:
 
     def resize(self, width: int, height: int) -> None:
         """Give the window a size."""
-        self.call(
-            "Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=False
-        )
+        self.call("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=False)
 
     def prefer(self, scheme: str) -> None:
         """Have the system's colours be `light` or `dark`."""
@@ -183,9 +181,7 @@ class Browser:
     def page(self) -> Iterator[Page]:
         """Open a page of its own, and close it at the end."""
         target = self._loop.run_until_complete(self._new())
-        socket = self._loop.run_until_complete(
-            self._session.ws_connect(target["webSocketDebuggerUrl"], max_msg_size=0)
-        )
+        socket = self._loop.run_until_complete(self._session.ws_connect(target["webSocketDebuggerUrl"], max_msg_size=0))
         try:
             yield Page(self._loop, socket)
         finally:
@@ -233,6 +229,6 @@ async def _session() -> aiohttp.ClientSession:
 async def _port(profile: Path) -> int:
     """The port that Chromium tells in its profile once it listens."""
     told = profile / "DevToolsActivePort"
-    while not (told.exists() and "\n" in told.read_text()):
+    while not (told.exists() and "\n" in told.read_text()):  # noqa: ASYNC110 - another process writes it
         await asyncio.sleep(0.02)
     return int(told.read_text().splitlines()[0])

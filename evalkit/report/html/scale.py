@@ -12,6 +12,8 @@ _LOG_STEPS: Final = (1, 2, 5)
 _WIDE: Final = 20
 """Times that the largest figure is the smallest, from where a logarithmic axis says more."""
 _ROUNDING: Final = 1e-9
+_LEAST: Final = 1e-12
+"""A difference, and a share of a figure, that no axis can show."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,13 +37,13 @@ class Scale:
 
 def linear(low: float, high: float, start: float, end: float, ticks: int = 5) -> Scale:
     """An even axis that holds both figures and begins and ends at a tick, about `ticks` of them."""
-    if high <= low:
+    if high - low <= max(_LEAST, _LEAST * abs(high)):
         high = low + (abs(low) or 1.0)
     rough = (high - low) / ticks
     power = 10.0 ** math.floor(math.log10(rough))
     step = next(factor * power for factor in _STEPS if factor * power >= rough * (1 - _ROUNDING))
     first, last = math.floor(low / step + _ROUNDING), math.ceil(high / step - _ROUNDING)
-    places = [round(count * step, 12) for count in range(first, last + 1)]
+    places = [count * step for count in range(first, last + 1)]
     return Scale(places[0], places[-1], start, end, places)
 
 

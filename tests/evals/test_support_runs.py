@@ -1,0 +1,51 @@
+"""The support suites run as they are: with the baselines and, where its weights are, with the embedded default."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from workspace import Workspace, journal, rows
+
+pytestmark = pytest.mark.e2e
+
+EVALS = Path(__file__).parents[2] / "evals"
+
+
+def test_triage_compares_both_prompts_over_all_cases(workspace: Workspace) -> None:
+    done = workspace.run("run", str(EVALS / "support_triage.yaml"), "-m", "triage-keywords")
+    assert done.code == 0, done.err
+    folder = workspace.folder("support-triage")
+    assert {(row["prompt"], row["cases"]) for row in rows(folder, "models.csv")} == {
+        ("support-triage-few-shot", "150"),
+        ("support-triage-zero-shot", "150"),
+    }
+    assert "triage-keywords is ruled out: pass_rate" in workspace.run("decide", str(folder)).out.replace("\n", " ")
+
+
+@pytest.mark.usefixtures("weights")
+@pytest.mark.weights
+@pytest.mark.xdist_group("weights")
+def test_a_sample_runs_on_the_embedded_default(workspace: Workspace) -> None:
+    chosen = ("-m", "smollm2-free", "-p", "support-triage-few-shot", "-n", "3")
+    done = workspace.run("run", str(EVALS / "support_triage.yaml"), *chosen)
+    assert done.code == 0, done.err
+    records = journal(workspace.folder("support-triage"), "records.jsonl")
+    assert len(records) == 3
+    assert all(record["output"] for record in records)
+
+
+@pytest.mark.usefixtures("weights")
+@pytest.mark.weights
+@pytest.mark.xdist_group("weights")
+def test_a_conversation_is_played_and_judged_without_a_key(workspace: Workspace) -> None:
+    chosen = ("-p", "support-replies-short", "-f", "privacy-neighbours-order")
+    done = workspace.run("run", str(EVALS / "support_replies.yaml"), *chosen)
+    assert done.code == 0, done.err
+    folder = workspace.folder("support-replies")
+    assert {record["model"]: len(record["turns"]) for record in journal(folder, "records.jsonl")} == {
+        "smollm2-free": 2,
+        "canned-replies": 2,
+    }
+    judged = journal(folder, "judgements.jsonl")
+    assert {record["model"] for record in judged} == {"smollm2-free"}
