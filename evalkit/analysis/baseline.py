@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, NoReturn
 
 from evalkit.analysis.measured import Measured, MeasuredRun, pass_rate
 from evalkit.analysis.results import CaseResults
@@ -48,6 +49,16 @@ class Frozen:
     def candidate(self) -> Candidate:
         """Its names."""
         return self.results.candidate
+
+    @property
+    def unfinished(self) -> int:
+        """How many cases have no result."""
+        return sum(not finished for finished in self.results.finished)
+
+    @property
+    def faulty(self) -> int:
+        """How many cases met an error, which counts as not passed."""
+        return sum(errors > 0 for errors in self.results.errors)
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,8 +175,19 @@ def _result(results: CaseResults, place: int, *, graded: bool) -> str:
     finished, errors = results.finished[place], results.errors[place]
     text = f"{results.passed[place]}/{finished}"
     if graded and finished:
-        text += f", score {results.score[place] / finished:.6g}"
+        text += f", score {_score(results, place)}"
     return f"{text}, {errors} error{'s' * (errors != 1)}" if errors else text
+
+
+def _score(results: CaseResults, place: int) -> str:
+    """A case's mean score, to the millionth."""
+    return f"{results.score[place] / results.finished[place]:.6f}".rstrip("0").rstrip(".")
+
+
+def as_kept(results: CaseResults) -> CaseResults:
+    """Results with scores as a baseline keeps them: an unchanged candidate is not a hair better or worse than it."""
+    kept = (float(_score(results, at)) * times if times else 0.0 for at, times in enumerate(results.finished))
+    return replace(results, score=array("d", kept))
 
 
 def read_baseline(path: Path) -> Baseline:
@@ -175,30 +197,54 @@ def read_baseline(path: Path) -> Baseline:
         ConfigError: there is no such file, or it is none that this release understands.
     """
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
+        data = json.loads(path.read_text(encoding="utf-8"), parse_constant=_no_number)
     except FileNotFoundError:
         raise ConfigError(
             f"there is no baseline {path}", remedy=f"make one of a run that you trust: evalkit baseline RUN -o {path}"
         ) from None
     except json.JSONDecodeError as error:
         raise _unreadable(Location(path, error.lineno, error.colno), f"is not JSON: {error.msg}") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise _unreadable(Location(path), f"cannot be read: {error}") from None
-    if not isinstance(data, dict) or data.get("format") != FORMAT:
-        raise _unreadable(Location(path), f"is not a baseline of format {FORMAT}")
+    except OSError as error:
+        raise ConfigError(
+            f"cannot be read: {error.strerror or error}", where=Location(path), remedy="name a file that can be read"
+        ) from None
+    except (ValueError, RecursionError) as error:
+        raise _unreadable(Location(path), f"is damaged: {error}") from None
+    _check_format(data, path)
     try:
         return _decode(data)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         words = f"is damaged: {type(error).__name__}: {error}"
         raise _unreadable(Location(path), words) from None
 
 
+def _no_number(word: str) -> NoReturn:
+    raise ValueError(f"{word} is no number")
+
+
+def _check_format(data: object, path: Path) -> None:
+    """Refuse what is no baseline, and what another release wrote otherwise."""
+    if not isinstance(data, dict) or not {"format", "suite", "candidates", "cases"} <= data.keys():
+        raise ConfigError(
+            "is no baseline", where=Location(path), remedy="name a file that `evalkit baseline` wrote, or will write"
+        )
+    if data["format"] != FORMAT:
+        words = f"is a baseline of format {data['format']!r}, of evalkit {data.get('evalkit', 'unknown')}"
+        raise _unreadable(Location(path), f"{words}; this release reads format {FORMAT}")
+
+
 def _unreadable(where: Location, words: str) -> ConfigError:
-    return ConfigError(words, where=where, remedy=f"write it anew: evalkit baseline RUN -o {where.path}")
+    """The file is not overwritten unread, so that nothing is lost that could be mended by hand."""
+    return ConfigError(
+        words, where=where, remedy=f"mend it, or remove it and write it anew: evalkit baseline RUN -o {where.path}"
+    )
 
 
 def _decode(data: Mapping[str, Any]) -> Baseline:
     cases = {str(case): str(print_) for case, print_ in data["cases"].items()}
+    candidates = tuple(_decode_candidate(row, list(cases)) for row in data["candidates"])
+    if not cases or not candidates or len({one.candidate for one in candidates}) < len(candidates):
+        raise ValueError("it has no cases, no candidates, or one of them twice")
     return Baseline(
         suite=str(data["suite"]),
         suite_fingerprint=str(data["suite_fingerprint"]),
@@ -207,20 +253,28 @@ def _decode(data: Mapping[str, Any]) -> Baseline:
         evalkit=str(data["evalkit"]),
         trials=int(data["trials"]),
         questions=cases,
-        candidates=tuple(_decode_candidate(row, list(cases)) for row in data["candidates"]),
+        candidates=candidates,
     )
 
 
 def _decode_candidate(row: Mapping[str, Any], case_ids: Sequence[str]) -> Frozen:
-    cost = row["cost_per_case_usd"]
     return Frozen(
         results=_decode_results(str(row["model"]), str(row["prompt"]), [row["results"][case] for case in case_ids]),
         model_fingerprint=str(row["model_fingerprint"]),
         prompt_fingerprint=str(row["prompt_fingerprint"]),
         served_models=tuple(map(str, row["served_models"])),
-        latency_ms={name: row["latency_ms"][name] for name in _QUANTILES},
-        cost_per_case_usd=None if cost is None else float(cost),
+        latency_ms={name: _quantity(row["latency_ms"][name]) for name in _QUANTILES},
+        cost_per_case_usd=_quantity(row["cost_per_case_usd"]),
     )
+
+
+def _quantity(value: object) -> float | None:
+    """A time or a cost; None where it is unknown."""
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int | float) or not (math.isfinite(value) and value >= 0):
+        raise ValueError(f"{value!r} is neither a time nor a cost")
+    return float(value)
 
 
 def _decode_results(model: str, prompt: str, texts: Iterable[str]) -> CaseResults:
@@ -241,7 +295,10 @@ def _decode_result(text: str) -> tuple[int, int, int, float]:
     passed, finished, errors = int(match[1]), int(match[2]), int(match[4] or 0)
     if passed + errors > finished:
         raise ValueError(f"{text!r} has more passes and errors than trials")
-    return passed, finished, errors, float(match[3]) * finished if match[3] else float(passed)
+    score = float(match[3]) if match[3] else None
+    if score is not None and score > 1:
+        raise ValueError(f"{text!r} has a score above 1")
+    return passed, finished, errors, float(passed) if score is None else score * finished
 
 
 def flips(before: Baseline, after: Baseline) -> Iterator[tuple[Candidate, Flips]]:

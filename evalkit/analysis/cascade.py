@@ -72,7 +72,7 @@ class Cascade:
 
     Attributes:
         pair: the two.
-        cases: how many groups of cases it rests on; each is held out once per split.
+        cases: how many it rests on; each is held out once per split.
         cheap, strong: what always asking one of them is worth.
         oracle: what perfect routing would be: a bound, not a policy.
         choices: one per aim.
@@ -107,7 +107,7 @@ def cascades(of: Portfolio, pairs: Sequence[tuple[Answers, Answers]], *, margin:
         without two common cases are left out.
     """
     kinds = (kind(of, cheap, strong) for cheap, strong in pairs for kind in (pair_calls, pair_agreement))
-    return [_cascade(pair, margin, seed) for pair in kinds if pair is not None and pair.cases > 1]
+    return [_cascade(pair, margin, seed) for pair in kinds if pair is not None and pair.sources > 1]
 
 
 def _cascade(pair: Pair, margin: float, seed: int) -> Cascade:
@@ -221,7 +221,7 @@ def folds(groups: Ints, tags: Sequence[tuple[str, ...]], count: int, seed: int, 
 def says(rule: Rule, threshold: float | None) -> str:
     """A rule in words."""
     if rule.signal == ERRORS_ONLY:
-        return "only where the cheap one meets an error"
+        return "errors of the cheap one, and nothing else"
     if threshold is None or (rule.least == 1.0 and rule.signal not in {LONG, SHORT, UNSURE}):
         return rule.signal
     if rule.signal in {LONG, SHORT}:

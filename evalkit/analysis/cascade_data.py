@@ -16,6 +16,7 @@ from evalkit.analysis.cascade_signals import DISAGREES, gist, majority, signals
 from evalkit.analysis.results import cluster_of
 from evalkit.analysis.rows import CallRow, Outcome
 from evalkit.analysis.run_data import Candidate, RunData
+from evalkit.scorers.options import unknown_name
 
 Floats: TypeAlias = NDArray[np.float64]
 Ints: TypeAlias = NDArray[np.int64]
@@ -81,8 +82,9 @@ def portfolio(run: RunData, checks: Collection[str] = ()) -> Portfolio:
         checks: names of scorers, besides those that never need an expected value, whose verdicts are to be signals.
 
     Raises:
-        ConfigError: a row is damaged; names file and line.
+        ConfigError: a row is damaged; names file and line. Or a check is no scorer that judged anything.
     """
+    judged: set[str] = set()
     numbers: dict[str, int] = {}
     groups: list[int] = []
     tags: list[tuple[str, ...]] = []
@@ -96,7 +98,11 @@ def portfolio(run: RunData, checks: Collection[str] = ()) -> Portfolio:
                 groups.append(numbers.setdefault(name, len(numbers)))
                 tags.append(tuple(sorted(row.case.tags)))
             columns.add(row, checks)
+            judged.update(verdict.scorer for verdict in (row.verdict.verdicts if row.verdict else ()))
         answers.append(columns.answers())
+    for check in checks:
+        if check not in judged:
+            raise unknown_name("scorer", check, sorted(judged))
     return Portfolio(tuple(answers), run.rows.cases, np.array(groups, dtype=np.int64), tuple(tags))
 
 
@@ -169,6 +175,7 @@ class Pair:
         latency_ms: likewise; NaN where unknown.
         failed: whether the cheap one met an error.
         signals: as in `Answers`, of the cheap one.
+        places: which case each unit is of.
         groups: the group of each unit.
         tags: of each unit.
     """
@@ -180,6 +187,7 @@ class Pair:
     latency_ms: Floats
     failed: NDArray[np.bool_]
     signals: Mapping[str, Floats]
+    places: Ints
     groups: Ints
     tags: Sequence[tuple[str, ...]]
 
@@ -190,6 +198,11 @@ class Pair:
 
     @property
     def cases(self) -> int:
+        """How many cases there are."""
+        return len(np.unique(self.places))
+
+    @property
+    def sources(self) -> int:
         """How many groups of cases there are, of which one tells nothing about another."""
         return len(np.unique(self.groups))
 
@@ -206,6 +219,7 @@ def pair_calls(of: Portfolio, cheap: Answers, strong: Answers) -> Pair:
         latency_ms=np.stack([one.latency_ms[both] for one in sides]),
         failed=cheap.error[both],
         signals={name: column[both] for name, column in cheap.signals.items()},
+        places=both % of.cases,
         groups=of.groups[both % of.cases],
         tags=[of.tags[index] for index in both % of.cases],
     )
@@ -239,6 +253,7 @@ def pair_agreement(of: Portfolio, cheap: Answers, strong: Answers) -> Pair | Non
         latency_ms=np.stack([np.fmax.reduce(latency[0]), latency[1][0]]),
         failed=cheap.error.reshape(trials, of.cases)[places],
         signals={DISAGREES: np.array([share for _, share in picked])},
+        places=whole,
         groups=of.groups[whole],
         tags=[of.tags[case] for case in whole],
     )

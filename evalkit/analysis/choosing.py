@@ -58,22 +58,24 @@ class Field:
     def among(self, eligible: Sequence[Entrant], rules: DecideRules) -> Choice:
         """Choose among those that meet the requirements; nobody where nothing passed."""
         order = _order(rules)
-        behind = {one.candidate: self._behind(one, eligible) for one in eligible}
-        best = min(eligible, key=lambda one: (behind[one.candidate], order(one)), default=None)
+        # Whoever a race stopped was shown not to be ahead of all others by more than its margin: it sets no standard.
+        leading = [one for one in eligible if one.stopped_after is None] or eligible
+        behind = {one.candidate: self._behind(one, leading) for one in eligible}
+        best = min(leading, key=lambda one: (behind[one.candidate], order(one)), default=None)
         if best is None or not best.rate:
             return Choice(eligible, best)
         as_good = [one for one in eligible if one is best or behind[one.candidate] <= rules.margin]
         return Choice(eligible, best, as_good, min(as_good, key=order))
 
-    def _behind(self, one: Entrant, eligible: Sequence[Entrant]) -> float:
-        """How far a candidate is behind the one it is farthest behind, on the cases that both have results for.
+    def _behind(self, one: Entrant, leading: Sequence[Entrant]) -> float:
+        """How far a candidate is behind that of these it is farthest behind, on the cases that both have results for.
 
         Where all candidates have results for all cases, nobody is ahead of the one with the highest pass rate, and all
         others are farthest behind that. Where they do not (some were stopped early), pass rates over different cases
         would not compare.
         """
         # Sums of trials' shares carry rounding errors, which must not decide between equals.
-        return round(max((self._ahead(other, one) for other in eligible if other is not one), default=0.0), _DIGITS)
+        return round(max((self._ahead(other, one) for other in leading if other is not one), default=0.0), _DIGITS)
 
     def _ahead(self, one: Entrant, other: Entrant) -> float:
         pair = one.candidate, other.candidate

@@ -61,8 +61,8 @@ class CandidateComparison:
         passes: the difference as a gap; its p-value is adjusted over the pairs that are compared beside it.
         score: the difference of the mean scores; None where scores say no more than pass or fail.
         margin: how much worse still counts as as good; None where nothing was asked for.
-        detectable: the smallest difference that so many cases show in 4 of 5 such comparisons, 0..1; None where all
-            cases agree, which tells nothing of that.
+        detectable: the smallest difference that so many cases show in 4 of 5 such comparisons, below 1; None where
+            none is, or where all cases agree, which tells nothing of that.
         old_complete, new_complete: how complete their runs are.
         tags: gaps by tag, frequent ones first; `few_tags` have too few cases.
         flips: cases that did not pass equally often, newly failing ones first.
@@ -278,11 +278,13 @@ def _graded(aligned: Aligned) -> bool:
 
 
 def _detectable(difference: Difference) -> float | None:
-    pairs = difference.pairs
+    pairs, found = difference.pairs, 1.0
     if pairs:
-        return detectable_difference(difference.cases, pairs.discordant / pairs.n) if pairs.discordant else None
-    variance = difference.error**2 * difference.cases
-    return detectable_mean_difference(difference.cases, variance) if variance else None
+        found = detectable_difference(difference.cases, pairs.discordant / pairs.n) if pairs.discordant else 1.0
+    elif difference.error:
+        found = detectable_mean_difference(difference.cases, difference.error**2 * difference.cases)
+    # So few cases do not even show a difference on all of them.
+    return found if found < 1 else None
 
 
 def _judged_apart(case_ids: Sequence[str], old: Answered, new: Answered) -> tuple[str, ...]:

@@ -119,8 +119,11 @@ def read_trace(path: Path, window_s: float = PEAK_WINDOW_S) -> Trace:
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             rows = sorted(_rows(file, path))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise ConfigError(f"cannot be read: {error}", where=Location(path)) from None
+    except OSError as error:
+        remedy = "name a CSV file of requests with --trace"
+        raise ConfigError(f"cannot be read: {error.strerror or error}", where=Location(path), remedy=remedy) from None
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise ConfigError(f"is not CSV in UTF-8: {error}", where=Location(path)) from None
     if len(rows) < 2 or rows[0][0] == rows[-1][0]:
         raise ConfigError(
             "has no two requests at different times, from which a rate could be told",

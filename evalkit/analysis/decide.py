@@ -109,6 +109,9 @@ def _option(one: Entrant, rules: DecideRules, choice: Choice, field: Field, fron
     return Option(
         *one.candidate,
         judgements=tuple(judge(one, requirement) for requirement in rules.require),
+        calls=one.calls.finished + one.calls.missing,
+        missing=one.calls.missing,
+        errors=one.calls.errors,
         pass_rate=one.figures["pass_rate"],
         latency_p95_ms=one.figures["latency_p95_ms"],
         cost_per_1k_usd=one.figures["cost_per_1k_usd"],
@@ -117,6 +120,7 @@ def _option(one: Entrant, rules: DecideRules, choice: Choice, field: Field, fron
         on_front=one in front,
         to_best=None if best is None or one is best else field.gap(one, best),
         as_good=one in choice.as_good,
+        stopped_after=one.stopped_after,
     )
 
 

@@ -86,17 +86,22 @@ class Option:
     Attributes:
         model, prompt: its names.
         judgements: one per requirement, in their order.
+        calls, missing, errors: how many calls there were to be, never finished, and ended in an error.
         pass_rate, latency_p95_ms, cost_per_1k_usd: what the front is made of.
         monthly_usd: what the traffic of the rules would cost in a month; None where no traffic is given.
         eligible: whether it was measured and meets all requirements.
         on_front: whether no other eligible candidate is as good or better in all of the front's figures.
         to_best: its distance to the best eligible candidate; None for that one, and where they share no case.
         as_good: whether it is eligible and, by estimate, not worse than that one by more than the margin.
+        stopped_after: after how many cases a race stopped it; None where none did.
     """
 
     model: str
     prompt: str
     judgements: tuple[Judgement, ...]
+    calls: int
+    missing: int
+    errors: int
     pass_rate: Figure
     latency_p95_ms: Figure
     cost_per_1k_usd: Figure
@@ -105,6 +110,7 @@ class Option:
     on_front: bool
     to_best: Gap | None
     as_good: bool
+    stopped_after: int | None = None
 
     @property
     def candidate(self) -> Candidate:
@@ -150,7 +156,7 @@ class Decision:
         options: every candidate, in the run's order.
         dimensions: the figures that the front is made of: those that are known of some eligible candidate.
         recommended: None where no candidate meets the rules, or nothing passed.
-        best: the eligible candidate with the highest pass rate.
+        best: the eligible candidate with the highest pass rate, of those that no race stopped.
         runner_up: who would be recommended without the recommended one.
         evidence: None where nobody is recommended.
         cases_needed: about as many cases would show what is so by estimate; None where that is shown, or out of reach.

@@ -47,6 +47,11 @@ class Gap:
             return Standing.EVEN
         return Standing.BETTER if self.difference > 0 else Standing.WORSE
 
+    @property
+    def chance_among_many(self) -> bool:
+        """Whether it would tell the two apart if nothing else were compared: one of several may do so by chance."""
+        return self.p < LEVEL and self.standing is Standing.EVEN
+
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
@@ -123,7 +128,7 @@ class Comparisons:
     """All candidates that answered something against each other.
 
     Attributes:
-        ranked: by falling pass rate; equal ones in the run's order.
+        ranked: by falling pass rate; equal ones in the run's order. Whom a race stopped comes behind all others.
         pairs: those of each with all below it, the first one's pairs first. p-values are adjusted over all of them.
         groups: candidates in order of rank; two of them are in one group if and only if they cannot be told apart.
         tags: every other candidate against the first of `ranked` on the cases of a tag, frequent tags first.
@@ -138,7 +143,7 @@ class Comparisons:
 
     @property
     def best(self) -> Candidate:
-        """The one with the highest pass rate, the first of several."""
+        """The one with the highest pass rate, the first of several; a race's stopped ones come behind all others."""
         return self.ranked[0]
 
     def against_best(self) -> Sequence[Comparison]:

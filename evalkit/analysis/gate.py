@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
-from evalkit.analysis.baseline import Baseline, Flips, Frozen, changed
+from evalkit.analysis.baseline import Baseline, Flips, Frozen, as_kept, changed
 from evalkit.analysis.gate_limits import Limit, Seen, State, check_rules, limits
 from evalkit.analysis.gate_match import CaseChanges, check_comparable, check_entries
 from evalkit.analysis.gate_result import CandidateGate, Comparison, GateResult, Look, Shift
@@ -59,7 +59,7 @@ def gate(
         baseline,
         path,
         cases,
-        tuple(held.candidate(one, against[one]) for one in run if one not in ungated),
+        tuple(held.candidate(one, against[one]) for one in run if one not in ungated or rules.has_limits),
         ungated,
         held.look.planned,
     )
@@ -98,7 +98,7 @@ class _Held:
 
     def _compared(self, results: CaseResults, took: Measured, frozen: Frozen) -> Comparison:
         run, metric = self.measured.results, Metric(self.rules.metric)
-        both = align(run.case_ids, results, self.then, frozen.results, without=self.changed)
+        both = align(run.case_ids, as_kept(results), self.then, frozen.results, without=self.changed)
         clusters = None if run.clusters is None else [run.clusters[place] for place in both.places]
         difference = paired_difference(
             both.first, both.second, clusters=clusters, metric=metric, confidence=self.look.confidence
@@ -107,7 +107,8 @@ class _Held:
         verdict, settled_by = Verdict.INCONCLUSIVE, None
         if difference is not None and margin is not None:
             verdict = difference.verdict(margin)
-            settled_by = settling(difference, margin, both.first) if verdict is Verdict.INCONCLUSIVE else None
+            if verdict is Verdict.INCONCLUSIVE:
+                settled_by = settling(difference, margin, both.first, self.look.confidence)
         served = frozen.served_models, took.served_models
         return Comparison(
             against=frozen.candidate,

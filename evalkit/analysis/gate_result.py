@@ -147,9 +147,10 @@ class GateResult:
         baseline: what it was compared with; None where only limits were checked.
         baseline_path: its file.
         cases: how the cases differ; None without a baseline.
-        candidates: of the run, in its order, without those in `ungated`.
+        candidates: of the run, in its order; those in `ungated` only where there are limits to hold them to.
         ungated: candidates that the baseline has no entry for.
         looks: how many looks were planned.
+        cut_short: why more trials, which the rules ask for, could not be had; None where they could, or none were due.
     """
 
     measured: MeasuredRun
@@ -160,11 +161,13 @@ class GateResult:
     candidates: tuple[CandidateGate, ...]
     ungated: tuple[Candidate, ...]
     looks: int = 1
+    cut_short: str | None = None
 
     @property
     def incomplete(self) -> bool:
-        """Whether some call of the run has no verdict."""
-        return self.measured.errors + self.measured.missing > 0 or not len(self.measured.run.rows)
+        """Whether some call of the run has no verdict, or trials that the rules ask for could not be had."""
+        calls = self.measured.errors + self.measured.missing > 0 or not len(self.measured.run.rows)
+        return calls or self.cut_short is not None
 
     @property
     def outcome(self) -> Outcome:
@@ -182,6 +185,18 @@ class GateResult:
             and any(one.verdict is Verdict.INCONCLUSIVE for one in self.candidates)
             and all(one.verdict is not Verdict.REGRESSED for one in self.candidates)
         )
+
+    @property
+    def asked_part(self) -> bool:
+        """Whether only a part of the suite's cases was asked: a filter's, or a sample."""
+        return self.measured.run.rows.cases < self.measured.run.manifest.selection.cases_in_suite
+
+    @property
+    def unguarded(self) -> tuple[Candidate, ...]:
+        """Entries of the baseline that no candidate was held against."""
+        held = {one.comparison.against for one in self.candidates if one.comparison}
+        frozen = self.baseline.candidates if self.baseline else ()
+        return tuple(one.candidate for one in frozen if one.candidate not in held)
 
     @property
     def margins(self) -> dict[Candidate, float]:

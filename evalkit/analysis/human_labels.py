@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -13,6 +13,7 @@ from evalkit.errors import ConfigError, Location, one_or_many
 from evalkit.scorers.options import unknown_name
 from evalkit.scorers.values import show
 from evalkit.suite.casefiles import csv_rows, jsonl_rows
+from evalkit.suite.rows import Row
 from evalkit.types import Call, Json
 
 NAMES: Final = ("call_id", "case_id", "model", "prompt", "trial")
@@ -85,6 +86,8 @@ def read_labels(path: Path, threshold: float | None = None) -> LabelFile:
             row = _row(found.data, found.where, threshold) if not isinstance(found, ConfigError) else _raised(found)
         except ConfigError as problem:
             problems.append(problem)
+            if reader is csv_rows and "label" not in _columns(found):
+                break  # so it is in all rows: one header serves them
             continue
         blank += row is None
         rows += [row] if row else []
@@ -94,6 +97,11 @@ def read_labels(path: Path, threshold: float | None = None) -> LabelFile:
         what = f"none of its {blank} rows has a label yet" if blank else "it holds no row"
         raise ConfigError(f"there is no label: {what}", where=Location(path), remedy="fill in the column `label`")
     return LabelFile(path, tuple(rows), blank)
+
+
+def _columns(found: Row | ConfigError) -> Collection[object]:
+    """The names in a row; `label` is taken to be in one that could not be read."""
+    return found.data if isinstance(found, Row) and isinstance(found.data, Mapping) else ("label",)
 
 
 def _raised(problem: ConfigError) -> _Row:
@@ -106,7 +114,8 @@ def _row(data: Json, where: Location, threshold: float | None) -> _Row | None:
         raise ConfigError("a row is an object with case_id and label", where=where)
     if "label" not in data:
         columns = ", ".join(map(str, data)) or "none"
-        raise ConfigError("there is no column `label`", where=where, remedy=f"the columns are: {columns}")
+        semicolons = "; save it with commas between the cells" if ";" in columns else ""
+        raise ConfigError("there is no column `label`", where=where, remedy=f"the columns are: {columns}{semicolons}")
     cells = {name: _text(data.get(name), name, where) for name in (*NAMES, "label", "annotator")}
     if not cells["label"]:
         return None

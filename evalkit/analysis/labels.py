@@ -6,9 +6,10 @@ Such a verdict's details hold `label` (null: the answer names none) and `expecte
 from __future__ import annotations
 
 from array import array
-from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import cycle
 
 from evalkit.analysis.rows import named_verdicts
 from evalkit.stats.labels import Cell, Classification, classify
@@ -39,11 +40,12 @@ class LabelCounts:
     Args:
         cases: how many there are.
         trials: how often each is asked. Calls come in the plan's order: trial after trial of all cases.
+        shared: whether cases share sources.
     """
 
-    def __init__(self, cases: int, trials: int) -> None:
+    def __init__(self, cases: int, trials: int, *, shared: bool = False) -> None:
         self._cases = cases
-        self._trials = trials
+        self._kept = cases * trials if trials > 1 or shared else 0
         self._calls = 0
         self._confusions: dict[str, _Confusion] = {}
         self._others: Counter[str] = Counter()
@@ -56,26 +58,37 @@ class LabelCounts:
                 self._others[name] += 1
                 continue
             if name not in self._confusions:
-                self._confusions[name] = _Confusion(self._cases, self._trials)
+                self._confusions[name] = _Confusion(self._kept)
             self._confusions[name].add(self._calls, cell)
         self._calls += 1
 
-    def summaries(self, model: str, prompt: str) -> Iterator[LabelSummary]:
-        """The figures of every scorer that told labels, in the order in which they first did."""
+    def summaries(self, model: str, prompt: str, clusters: Sequence[int] | None = None) -> Iterator[LabelSummary]:
+        """The figures of every scorer that told labels, in the order in which they first did.
+
+        Args:
+            model: of the candidate.
+            prompt: of the candidate.
+            clusters: the number of each case's source; None: each case stands for itself.
+        """
+        units = range(self._cases) if clusters is None else clusters
         for name, confusion in self._confusions.items():
-            cases = confusion.by_case()
-            yield LabelSummary(model, prompt, name, None if cases is None else classify(cases), self._others[name])
+            found = confusion.by_unit(units)
+            yield LabelSummary(model, prompt, name, None if found is None else classify(found), self._others[name])
 
 
 class _Confusion:
-    """Which cell of the confusion matrix each answer is in; four bytes a call where trials repeat, else just counts."""
+    """Which cell of the confusion matrix each answer is in.
 
-    def __init__(self, cases: int, trials: int) -> None:
-        self._cases = cases
+    Args:
+        kept: so many calls are kept, four bytes each; 0: each case was asked once and shares nothing, so that the cells
+            are just counted.
+    """
+
+    def __init__(self, kept: int) -> None:
         self._labels: set[str | None] = {None}
         self._cells: dict[Cell, int] = {}
         self._times: Counter[Cell] = Counter()
-        self._of_calls = array("I", bytes(4 * cases * trials)) if trials > 1 else None
+        self._of_calls = array("I", bytes(4 * kept)) if kept else None
 
     def add(self, call: int, cell: Cell) -> None:
         """Note the cell of a call, counted from 0."""
@@ -93,15 +106,23 @@ class _Confusion:
     def _too_many(self) -> bool:
         return len(self._labels) - 1 > MOST_LABELS
 
-    def by_case(self) -> Mapping[tuple[Cell, ...], int] | None:
-        """How many cases have which cells; None where there are too many labels."""
+    def by_unit(self, units: Sequence[int]) -> Mapping[tuple[Cell, ...], int] | None:
+        """How many units (cases, or their sources) have which cells; None where there are too many labels.
+
+        Args:
+            units: the number of each case's unit.
+        """
         if self._too_many():
             return None
         if self._of_calls is None:
             return {(cell,): times for cell, times in self._times.items()}
-        known, of_calls = list(self._cells), self._of_calls
-        numbers = Counter(tuple(sorted(filter(None, of_calls[case :: self._cases]))) for case in range(self._cases))
-        return {tuple(known[number - 1] for number in each): n for each, n in numbers.items() if each}
+        found: defaultdict[int, list[int]] = defaultdict(list)
+        for unit, number in zip(cycle(units), self._of_calls, strict=False):
+            if number:
+                found[unit].append(number)
+        known = list(self._cells)
+        counts = Counter(tuple(sorted(numbers)) for numbers in found.values())
+        return {tuple(known[number - 1] for number in numbers): n for numbers, n in counts.items()}
 
 
 def _cell(score: Score) -> Cell | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from evalkit.analysis.answers import AnswerCount
@@ -123,7 +123,7 @@ class _Figures:
         self._described = next(model for model in manifest.models if model.name == self._model)
         self._answers = AnswerCount(self._described.gpu)
         self._scorers = ScorerCounts(cases, manifest.trials, shared=clusters is not None)
-        self._labels = LabelCounts(cases, manifest.trials)
+        self._labels = LabelCounts(cases, manifest.trials, shared=clusters is not None)
         self._positions = positions
         self._load = LoadCount(manifest.load, paused=bool(manifest.resumed_at)) if manifest.load else None
         self._errors: dict[str, ErrorGroup] = {}
@@ -199,7 +199,7 @@ class _Figures:
             cases=cases,
             flaky=cases - whole[0] - whole[k],
             by_k=self._count.all.over_trials(k),
-            agreement=trials.agreement(self._clusters.of_cases if self._clusters else None),
+            agreement=trials.agreement(self._sources),
             spread=trials.spread(),
         )
 
@@ -220,7 +220,12 @@ class _Figures:
 
     def labels(self) -> Iterator[LabelSummary]:
         """What every scorer that tells labels found."""
-        return self._labels.summaries(self._model, self._prompt)
+        return self._labels.summaries(self._model, self._prompt, self._sources)
+
+    @property
+    def _sources(self) -> Sequence[int] | None:
+        """The number of each case's source; None where each stands for itself."""
+        return self._clusters.of_cases if self._clusters else None
 
 
 def _price_source(model: ManifestModel, cost: float | None, billed: int) -> str | None:

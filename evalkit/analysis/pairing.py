@@ -32,8 +32,9 @@ def halves(side: Side) -> tuple[Side, Side]:
         ConfigError: there is one, or there are more; lists them.
     """
     if len(side.candidates) != 2:
+        many = "s" * (len(side.candidates) != 1)
         raise ConfigError(
-            f"{side.folder} has {len(side.candidates)} candidates to compare: {spelled(side.candidates)}",
+            f"{side.folder} has {len(side.candidates)} candidate{many} to compare: {spelled(side.candidates)}",
             remedy="name two sides, such as RUN:MODEL RUN:OTHER-MODEL, or two runs",
         )
     first, second = side.candidates

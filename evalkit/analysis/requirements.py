@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from evalkit.analysis.cost import Traffic, Use, monthly_cost
@@ -29,17 +29,23 @@ _WHY_UNKNOWN: Final = {
     "context_window": "its row does not say",
 }
 _NOT_TIMED: Final = "no answer was timed"
+_NO_CALLS: Final = PassRate(0, 0, 0, 0, None)
 
 
 @dataclass(frozen=True, slots=True)
 class Entrant:
-    """What is known of a candidate: figures by measure, pass rates by tag, what its row says, and what it takes."""
+    """What is known of a candidate: figures by measure, pass rates by tag, what its row says, and what it takes.
+
+    `stopped_after` is after how many cases a race stopped it; None where none did. `calls` says what became of these.
+    """
 
     candidate: Candidate
     figures: Mapping[str, Figure]
     tags: Mapping[str, Figure] = field(default_factory=dict)
     properties: Mapping[str, str | None] = field(default_factory=dict)
     use: Use | None = None
+    stopped_after: int | None = None
+    calls: PassRate = _NO_CALLS
 
     def value(self, measure: str) -> float | None:
         """A figure's estimate; None where unknown."""
@@ -69,19 +75,22 @@ def entrants_of(run: RunSummary, uses: Sequence[Use] = ()) -> tuple[Entrant, ...
     tags: dict[Candidate, list[TagSummary]] = {}
     for one in run.tags:
         tags.setdefault((one.model, one.prompt), []).append(one)
+    entrants = (
+        _entrant(one, tags.get(one.candidate, ()), rows[one.model], taken.get(one.candidate)) for one in run.models
+    )
     return tuple(
-        _entrant(one, tags.get((one.model, one.prompt), ()), rows[one.model], taken.get((one.model, one.prompt)))
-        for one in run.models
+        replace(one, stopped_after=stop.cases) if (stop := run.stops.get(one.candidate)) else one for one in entrants
     )
 
 
 def _entrant(summary: ModelSummary, tags: Sequence[TagSummary], row: ManifestModel, use: Use | None) -> Entrant:
     return Entrant(
-        candidate=(summary.model, summary.prompt),
+        candidate=summary.candidate,
         figures=_figures(summary, row, use),
         tags={one.tag: _rate(one.calls, one.cases) for one in tags},
         properties={"data_policy": _data_policy(row), "license": row.license, "region": row.region},
         use=use,
+        calls=summary.calls,
     )
 
 
@@ -112,7 +121,8 @@ def _cost(summary: ModelSummary, use: Use | None) -> Figure:
 
 def _rate(calls: PassRate, cases: int) -> Figure:
     low, high = calls.interval or (None, None)
-    return Figure(calls.rate, low, high, cases)
+    planned = calls.finished + calls.missing + calls.not_asked
+    return Figure(calls.rate, low, high, round(cases * calls.finished / planned) if planned else 0)
 
 
 def _error_rate(calls: PassRate) -> Figure:

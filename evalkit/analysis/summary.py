@@ -13,7 +13,8 @@ from evalkit.analysis.figures import Ends, Mean
 from evalkit.analysis.labels import LabelSummary
 from evalkit.analysis.load import LoadSummary
 from evalkit.analysis.rows import CallRow
-from evalkit.runner.manifest import Manifest
+from evalkit.analysis.run_data import Candidate
+from evalkit.runner.manifest import Manifest, RaceStop
 from evalkit.stats import Interval
 
 _CLIENT_SHARES = (0.03, 0.10)
@@ -243,6 +244,11 @@ class ModelSummary:
     graded: bool = False
 
     @property
+    def candidate(self) -> Candidate:
+        """Its names."""
+        return self.model, self.prompt
+
+    @property
     def errors_by_kind(self) -> Mapping[str, int]:
         """How many calls ended in each kind of error, by name."""
         return dict(sorted((group.kind, group.count) for group in self.error_groups))
@@ -297,9 +303,18 @@ class RunSummary:
         return sum(one.answers for one in self.models)
 
     def ranked(self) -> list[ModelSummary]:
-        """The candidates with a verdict, that with the highest pass rate first; equal ones in the run's order."""
+        """The candidates with a verdict, that with the highest pass rate first; equal ones in the run's order.
+
+        Those that a race stopped come behind all others: they were asked fewer cases.
+        """
         judged = [one for one in self.models if one.judged]
-        return sorted(judged, key=lambda one: one.calls.rate or 0.0, reverse=True)
+        return sorted(judged, key=lambda one: (one.candidate in self.stops, -(one.calls.rate or 0.0)))
+
+    @property
+    def stops(self) -> Mapping[Candidate, RaceStop]:
+        """The candidates that a race stopped."""
+        race = self.manifest.race
+        return {(stop.model, stop.prompt): stop for stop in race.stops} if race else {}
 
     @property
     def planned(self) -> int:

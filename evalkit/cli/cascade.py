@@ -9,7 +9,10 @@ import typer
 
 
 def cascade(
-    run: Annotated[Path, typer.Argument(help="The run's folder: results/SUITE/RUN-ID.", metavar="RUN")],
+    run: Annotated[
+        str,
+        typer.Argument(help="The run's folder, results/SUITE/RUN-ID, or its id.", metavar="RUN", show_default=False),
+    ],
     cheap: Annotated[
         str | None,
         typer.Option("--cheap", help="Ask this candidate first. Default: each that is cheaper.", metavar="NAME"),
@@ -36,6 +39,9 @@ def cascade(
         Path | None,
         typer.Option("--out", "-o", help="Write the tables to a markdown file, with every rule.", metavar="FILE"),
     ] = None,
+    results: Annotated[Path, typer.Option("--results", help="The folder for results.", metavar="DIR")] = Path(
+        "results"
+    ),
 ) -> None:
     """Find out whether a cheap candidate may answer first, and a strong one only where that looks doubtful.
 
@@ -48,12 +54,13 @@ def cascade(
     from evalkit.analysis.cascade_data import portfolio
     from evalkit.analysis.cascade_pairs import foremost, pairs_named
     from evalkit.analysis.cascade_tags import route_by_tag
+    from evalkit.analysis.side import resolve_run
     from evalkit.cli.sheet_screen import show
     from evalkit.report.cascade import cascade_sheets, rule_sheets
     from evalkit.report.cascade_json import cascade_json
     from evalkit.report.labels import Labels
 
-    found = portfolio(load_run(run), tuple(check or ()))
+    found = portfolio(load_run(resolve_run(run, results)), tuple(check or ()))
     tried = cascades(found, pairs_named(found, cheap, strong), margin=margin, seed=seed)
     routing = route_by_tag(found, margin=margin, seed=seed)
     labels = Labels(found.answers)

@@ -8,6 +8,8 @@ from typing import Annotated, Any
 
 import typer
 
+from evalkit.cli import options
+
 
 def _margin(text: str) -> float | str:
     """Read a share of 0..1, or `auto`."""
@@ -62,6 +64,7 @@ def compare(
         typer.Option("--out", "-o", help="Also write all of it as markdown, with the answers.", metavar="FILE"),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the figures as JSON.")] = False,
+    explain: options.Explain = False,
 ) -> None:
     """Compare B with A, case by case: is it better, worse, or can they not be told apart; and what flipped?
 
@@ -77,4 +80,4 @@ def compare(
     """
     from evalkit.cli.compare_screen import print_comparison
 
-    print_comparison(old, new, results, margin, limit, out, as_json=as_json)
+    print_comparison(old, new, results, margin, limit, out, as_json=as_json, explained=explain)

@@ -14,6 +14,7 @@ from evalkit.analysis.compare import CandidateComparison, RunComparison, compare
 from evalkit.analysis.flips import Flip, Said
 from evalkit.analysis.pairing import halves, pair_up
 from evalkit.analysis.side import load_side, resolve_side
+from evalkit.cli.explaining import explain
 from evalkit.cli.printed import Printed
 from evalkit.cli.screen import Console
 from evalkit.cli.sheet_screen import print_sheets
@@ -30,7 +31,15 @@ _COLOURS: Final = {"+": "green", "-": "red", "@": "cyan"}
 
 
 def print_comparison(
-    old: str, new: str | None, results: Path, margin: float | str | None, limit: int, out: Path | None, *, as_json: bool
+    old: str,
+    new: str | None,
+    results: Path,
+    margin: float | str | None,
+    limit: int,
+    out: Path | None,
+    *,
+    as_json: bool,
+    explained: bool = False,
 ) -> None:
     """Compare two sides, or the two candidates of one, and print what comes of it.
 
@@ -47,10 +56,12 @@ def print_comparison(
         printed = Printed()
         printed.write(json.dumps(comparison_json(comparison), indent=2, ensure_ascii=False) + "\n")
         printed.close()
-        return
-    _print(Console(), comparison, limit)
-    if out:
+    else:
+        _print(Console(), comparison, limit)
+    if out and not as_json:
         Console().print(Text(f"report: {out}"), soft_wrap=True)
+    if explained:
+        explain(comparison_markdown(comparison), aside=as_json)
 
 
 def _print(console: Console, comparison: RunComparison, limit: int) -> None:

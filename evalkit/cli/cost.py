@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from evalkit.cli import cost_options as options
 
 
@@ -23,6 +25,7 @@ def cost(
     throughput: options.Throughputs = None,
     as_json: options.AsJson = False,
     out: options.OutFile = None,
+    results: options.Results = Path("results"),
 ) -> None:
     """Project what candidates cost a month, and where servers of your own break even with an API.
 
@@ -32,6 +35,7 @@ def cost(
     Without a run: evalkit cost --price 2.50/10 --mix 1:2 --tokens-per-month 10M --lease 5000
     """
     from evalkit.analysis.cost_outlook import outlook
+    from evalkit.analysis.side import resolve_run
     from evalkit.cli.cost_assemble import Hosting, Volume, traffic_of, uses_of
     from evalkit.cli.sheet_screen import show
     from evalkit.report.cost import cost_sheets
@@ -40,6 +44,7 @@ def cost(
     traffic, kind = traffic_of(
         Volume(requests_per_day, tokens_per_day, tokens_per_month, mix, trace, peak_window, peak_factor, utilisation)
     )
-    uses = uses_of(run, Hosting(price or (), lease, gpu_usd_per_hour, gpus, serve, throughput or ()), kind)
+    folder = None if run is None else resolve_run(run, results)
+    uses = uses_of(folder, Hosting(price or (), lease, gpu_usd_per_hour, gpus, serve, throughput or ()), kind)
     found = outlook(uses, traffic, kind)
     show("Cost at scale", cost_sheets(found), cost_json(found), out, as_json=as_json)

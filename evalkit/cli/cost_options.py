@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from pathlib import Path
 from typing import Annotated, Any, Final, NamedTuple
@@ -36,7 +37,7 @@ def amount(text: str) -> float:
     """
     match = _AMOUNT.fullmatch(text.strip())
     value = float(match[1].replace("_", "").replace(",", "")) * _SIZES[match[2].lower()] if match else 0.0
-    if value <= 0:
+    if not 0 < value < math.inf:
         raise typer.BadParameter(f"{text!r} is not an amount; write 50000, 50k, 10M or 1.5B")
     return value
 
@@ -63,7 +64,7 @@ def mix(text: str) -> float:
         read, written = (float(part) for part in text.split(":"))
     except ValueError:
         read = written = 0.0
-    if min(read, written) < 0 or not 0 < read + written < float("inf"):
+    if min(read, written) < 0 or not 0 < read + written < math.inf:
         raise typer.BadParameter(f"{text!r} is not a mix; write input to output, such as 1:2")
     return read / (read + written)
 
@@ -75,7 +76,7 @@ def price(text: str) -> Named:
         BadParameter: it is neither.
     """
     named = _named(text, "/")
-    if named is None or len(named.values) != 2 or min(named.values) < 0:
+    if named is None or len(named.values) != 2 or not all(0 <= usd < math.inf for usd in named.values):
         raise typer.BadParameter(f"{text!r} is not a price; write NAME=INPUT/OUTPUT, such as gpt-4o=2.50/10")
     return named
 
@@ -87,7 +88,7 @@ def throughput(text: str) -> Named:
         BadParameter: it is neither, or zero.
     """
     named = _named(text, None)
-    if named is None or not 0 < named.values[0] < float("inf"):
+    if named is None or not 0 < named.values[0] < math.inf:
         raise typer.BadParameter(f"{text!r} is not a throughput; write NAME=TOKENS-PER-SECOND, such as qwen-72b=500")
     return named
 
@@ -101,8 +102,10 @@ def _named(text: str, separator: str | None) -> Named | None:
 
 
 Run = Annotated[
-    Path | None,
-    typer.Argument(help="A run's folder, whose candidates and tokens count.", metavar="[RUN]", show_default=False),
+    str | None,
+    typer.Argument(
+        help="A run's folder, or its id: its candidates and tokens count.", metavar="RUN", show_default=False
+    ),
 ]
 RequestsPerDay = Annotated[
     Any, typer.Option("--requests-per-day", help="The traffic, such as 50k.", metavar="N", parser=amount)
@@ -181,6 +184,7 @@ Throughputs = Annotated[
     ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the figures as JSON.")]
+Results = Annotated[Path, typer.Option("--results", help="The folder for results.", metavar="DIR")]
 OutFile = Annotated[
     Path | None, typer.Option("--out", "-o", help="Write the tables to a markdown file, too.", metavar="FILE")
 ]

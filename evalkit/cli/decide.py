@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+
+from evalkit.cli.cost_options import amount
 
 
 def decide(
@@ -41,7 +43,13 @@ def decide(
         typer.Option("--margin", help="How far below the best pass rate still counts as as good: 0.02 is 2 points."),
     ] = None,
     requests_per_day: Annotated[
-        float | None, typer.Option("--requests-per-day", help="Go by what this traffic costs in a month.", metavar="N")
+        Any,
+        typer.Option(
+            "--requests-per-day",
+            help="Go by what this traffic, such as 50k, costs in a month.",
+            metavar="N",
+            parser=amount,
+        ),
     ] = None,
     suite: Annotated[
         Path | None,

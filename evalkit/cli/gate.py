@@ -24,6 +24,7 @@ def gate(
     min_passes: gate_options.MinPasses = None,
     results: options.Results = Path("results"),
     as_json: gate_options.Json = False,
+    explain: options.Explain = False,
 ) -> None:
     """Did it get worse? Hold a run against a baseline and limits; exit 1 if it fails.
 
@@ -45,4 +46,4 @@ def gate(
         "min_passes": dict(map(quantities.min_passes, min_passes)) if min_passes else None,
     }
     given = Given(baseline, suite, {key: value for key, value in rules.items() if value is not None})
-    raise typer.Exit(gate_run(run, results, given, as_json=as_json))
+    raise typer.Exit(gate_run(run, results, given, as_json=as_json, explained=explain))

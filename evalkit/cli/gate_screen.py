@@ -10,7 +10,7 @@ from rich.text import Text
 
 from evalkit.analysis.baseline import Baseline, Flips
 from evalkit.analysis.gate_result import CandidateGate, GateResult, Outcome
-from evalkit.analysis.measured import candidate_name, pass_rate
+from evalkit.analysis.measured import MeasuredRun, candidate_name, pass_rate
 from evalkit.analysis.run_data import Candidate
 from evalkit.cli.printed import Printed
 from evalkit.cli.screen import Console
@@ -35,16 +35,22 @@ def print_gate(result: GateResult, folder: Path, *, as_json: bool = False, going
         printed.close()
         return
     console, labels = Console(), Labels(result.candidates)
-    style = _STYLES[result.outcome]
-    for line in words.headlines(result):
-        _print(console, line, style)
+    for one in words.worst_first(result):
+        _print(console, words.headline(one, labels.of(one)), _style(one))
     for note in words.notes(result):
         _print(console, note, "yellow")
     for one in result.candidates:
         _print_candidate(console, one, labels.of(one) if len(result.candidates) > 1 else "", result)
     if going_on and result.undecided and result.rules.undecided is Undecided.MORE_TRIALS:
         _print(console, f"nobody was asked again; to ask until it is settled: {going_on}")
-    _print(console, f"{words.ending(result)}: {folder / GATE_MD}")
+    _print(console, f"{words.ending(result)}: {folder / GATE_MD}", _STYLES[result.outcome])
+
+
+def _style(one: CandidateGate) -> str:
+    """Green is for what was shown; what a gate merely lets pass is not."""
+    if not one.passed:
+        return "bold red"
+    return "bold yellow" if one.verdict is Verdict.INCONCLUSIVE else "bold green"
 
 
 def _print_candidate(console: Console, one: CandidateGate, name: str, result: GateResult) -> None:
@@ -82,14 +88,28 @@ def print_baseline(
     """Print what was frozen, and what that changes in the file it takes the place of."""
     console = Console()
     for one in baseline.candidates:
-        rate = percent(pass_rate(one.results))
-        _print(console, f"{candidate_name(one.candidate)}: {rate} of {counted(len(baseline.questions), 'case')} passed")
+        rate, known = percent(pass_rate(one.results)), len(baseline.questions) - one.unfinished
+        _print(console, f"{candidate_name(one.candidate)}: {rate} of {counted(known, 'case')} passed")
+        for cases, what in (
+            (one.unfinished, "no result, and will not be compared"),
+            (one.faulty, "errors, as failures"),
+        ):
+            if cases:
+                _print(console, f"  {counted(cases, 'case')} with {what}", "yellow")
     if old is not None:
         _print(console, f"in place of the run {old.run_id} ({old.date}):")
         for candidate, (worse, better) in flipped or ():
             _print(console, f"  {candidate_name(candidate)}: {_flips(worse, better)}")
         _print_differences(console, old, baseline)
     _print(console, f"baseline: {path}")
+
+
+def print_part(measured: MeasuredRun) -> None:
+    """Warn of a baseline that is of some of the suite's cases only."""
+    cases, suite = measured.run.rows.cases, measured.run.manifest.selection.cases_in_suite
+    if cases < suite:
+        words = f"the run asked {cases} of the suite's {counted(suite, 'case')}: the others will not be guarded"
+        _print(Console(), words, "yellow")
 
 
 def _flips(worse: Sequence[str], better: Sequence[str]) -> str:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from pathlib import Path
 from typing import Final
 
@@ -14,20 +16,23 @@ from evalkit.analysis.baseline import Baseline, encode_baseline, flips, freeze, 
 from evalkit.analysis.gate import gate
 from evalkit.analysis.gate_limits import check_rules
 from evalkit.analysis.gate_match import candidates_of, check_comparable, check_entries
-from evalkit.analysis.gate_result import Look
+from evalkit.analysis.gate_result import GateResult, Look, Outcome
 from evalkit.analysis.measured import MeasuredRun, candidate_name, measure, questions
 from evalkit.analysis.run_data import Candidate
 from evalkit.analysis.side import Side, resolve_run, resolve_side
 from evalkit.cli.assemble import Assembly, Choice, assemble, unpriced
 from evalkit.cli.conduct import conduct
-from evalkit.cli.gate_screen import print_baseline, print_gate, print_look
+from evalkit.cli.explaining import explain
+from evalkit.cli.gate_screen import print_baseline, print_gate, print_look, print_part
 from evalkit.cli.github import tell_github
-from evalkit.errors import ConfigError, ExitCode, Location, one_or_many
-from evalkit.files import write_atomically
+from evalkit.cli.messages import print_error
+from evalkit.errors import ConfigError, ExitCode, Location, NothingRanError, one_or_many
+from evalkit.files import WriteError, write_atomically
 from evalkit.report.alerts import path_from_here
 from evalkit.report.format import counted
-from evalkit.report.gate_files import write_gate
+from evalkit.report.gate_files import gate_markdown, write_gate
 from evalkit.runner.budget import Ceilings
+from evalkit.runner.journal import read_judgements, read_records
 from evalkit.runner.manifest import Manifest, read_manifest
 from evalkit.structure import error_parts
 from evalkit.suite.gate_rules import GateRules, Undecided, gate_rules, looks
@@ -62,7 +67,7 @@ class Given:
     rules: Mapping[str, Json] = field(default_factory=dict)
 
 
-def gate_run(run: str, results: Path, given: Given, *, as_json: bool) -> ExitCode:
+def gate_run(run: str, results: Path, given: Given, *, as_json: bool, explained: bool = False) -> ExitCode:
     """Hold a stored run against its baseline and its limits."""
     folder = resolve_run(run, results)
     manifest = read_manifest(folder)
@@ -70,10 +75,34 @@ def gate_run(run: str, results: Path, given: Given, *, as_json: bool) -> ExitCod
     # Whoever asks again until it is settled has looked, or will look, more than once: this look takes its share.
     look = Look(len(_planned(plan.rules, trials=1)))
     result = gate(measure(load_run(folder)), plan.rules, plan.baseline, plan.path, look)
-    write_gate(result, folder)
+    going_on = _going_on(manifest, folder, given) if manifest.trials < plan.rules.max_trials else None
+    code = _conclude(result, folder, as_json=as_json, going_on=going_on)
+    if explained:
+        explain(gate_markdown(result), aside=as_json)
+    return code
+
+
+def _going_on(manifest: Manifest, folder: Path, given: Given) -> str:
+    """Tell how to ask for more trials of a stored run, by the rules that hold there too."""
+    baseline = ["--baseline", str(given.baseline)] if given.baseline else []
+    words = ["evalkit", "run", manifest.suite.path, "--gate", *baseline, "--resume", path_from_here(folder)]
+    rule = f"with `gate: {{undecided: {Undecided.MORE_TRIALS}}}` in the suite, " if "undecided" in given.rules else ""
+    return rule + shlex.join(words)
+
+
+def _conclude(result: GateResult, folder: Path, *, as_json: bool, going_on: str | None = None) -> ExitCode:
+    """Tell everybody what came of a gate; a file that cannot be written hides no verdict."""
+    failure: WriteError | None = None
+    try:
+        write_gate(result, folder)
+    except WriteError as error:
+        failure = error
     tell_github(result, folder)
-    going_on = f"evalkit run {manifest.suite.path} --gate --resume {path_from_here(folder)}"
     print_gate(result, folder, as_json=as_json, going_on=going_on)
+    if failure is not None and result.outcome is not Outcome.FAILED:
+        raise failure
+    if failure is not None:
+        print_error(failure)
     return result.outcome.exit_code
 
 
@@ -169,9 +198,12 @@ def _unpriced(rules: GateRules, models: Sequence[Model]) -> Iterator[ConfigError
 def run_with_gate(choice: Choice, assembly: Assembly, plan: GatePlan) -> ExitCode:
     """Ask, report, and hold the run against its baseline and limits; ask again where the rules say so."""
     ceilings = _ceilings(choice.ceilings, plan.rules)
-    planned = _planned(plan.rules, assembly.job.trials)
+    trials = assembly.job.trials
+    # A run that is resumed may have been looked at before, from the first trial on.
+    planned = _planned(plan.rules, trials=1 if assembly.folder else trials)
+    further = [later for later in planned if later > trials]
     choice, assembly = replace(choice, ceilings=ceilings), replace(assembly, ceilings=ceilings)
-    return _looked(choice, assembly, plan, planned[1:], Look(len(planned)))
+    return _looked(choice, assembly, plan, further, Look(len(planned)))
 
 
 def _looked(choice: Choice, assembly: Assembly, plan: GatePlan, further: Sequence[int], look: Look) -> ExitCode:
@@ -180,14 +212,14 @@ def _looked(choice: Choice, assembly: Assembly, plan: GatePlan, further: Sequenc
     if folder is None or code in {ExitCode.INTERRUPTED, ExitCode.NOTHING_RAN}:
         return code
     result = gate(measure(load_run(folder)), plan.rules, plan.baseline, plan.path, look)
-    if not (further and result.undecided and _affordable(result.measured, plan.rules, further[0])):
-        write_gate(result, folder)
-        tell_github(result, folder)
-        print_gate(result, folder, as_json=choice.voice.aside)
-        return result.outcome.exit_code
+    if not (further and result.undecided and _affordable(result.measured, choice.ceilings, further[0])):
+        return _conclude(result, folder, as_json=choice.voice.aside)
     print_look(result, further[0], choice.voice)
-    assembly = _once_more(choice, folder, further[0])
-    return _looked(choice, assembly, plan, further[1:], replace(look, margins=look.margins or result.margins))
+    look = replace(look, margins=look.margins or result.margins)
+    try:
+        return _looked(choice, _once_more(choice, folder, further[0]), plan, further[1:], look)
+    except (ConfigError, NothingRanError) as error:  # a model is gone by now, or the suite is another one
+        return _conclude(replace(result, cut_short=str(error)), folder, as_json=choice.voice.aside)
 
 
 def _planned(rules: GateRules, trials: int) -> tuple[int, ...]:
@@ -200,12 +232,13 @@ def _ceilings(given: Ceilings, rules: GateRules) -> Ceilings:
     return replace(given, max_cost_usd=min(budgets, default=None))
 
 
-def _affordable(measured: MeasuredRun, rules: GateRules, trials: int) -> bool:
-    """Whether more trials fit into the budget, going by what the trials so far have cost."""
-    if rules.max_cost_usd is None:
+def _affordable(measured: MeasuredRun, ceilings: Ceilings, trials: int) -> bool:
+    """Whether more trials fit into the budget, going by what the trials so far and their judges have cost."""
+    if ceilings.max_cost_usd is None:
         return True
-    spent = sum((one.cost_per_case_usd or 0.0) * one.answers for one in measured.candidates)
-    return spent * trials / measured.run.manifest.trials <= rules.max_cost_usd
+    folder = measured.run.folder
+    spent = sum(record.cost_usd or 0.0 for record in chain(read_records(folder), read_judgements(folder)))
+    return spent * trials / measured.run.manifest.trials <= ceilings.max_cost_usd
 
 
 def _once_more(choice: Choice, folder: Path, trials: int) -> Assembly:
@@ -231,10 +264,12 @@ def write_baseline(run: str, results: Path, names: Sequence[str], out: Path | No
         raise ConfigError(
             f"{path} is the baseline of the suite {old.suite!r}, not of {new.suite!r}", remedy="name another file"
         )
+    target = path.resolve()  # a link stays one
     with contextlib.suppress(OSError):  # whatever is in the way, the writer says it
-        path.parent.mkdir(parents=True, exist_ok=True)
-    write_atomically(path, encode_baseline(new))
+        target.parent.mkdir(parents=True, exist_ok=True)
+    write_atomically(target, encode_baseline(new))
     print_baseline(new, path, None if old is None else list(flips(old, new)), old)
+    print_part(measured)
 
 
 def _chosen(side: Side, names: Sequence[str]) -> Side:

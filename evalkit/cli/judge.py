@@ -9,7 +9,10 @@ import typer
 
 
 def judge(
-    run: Annotated[Path, typer.Argument(help="The run's folder: results/SUITE/RUN-ID.", metavar="RUN")],
+    run: Annotated[
+        str,
+        typer.Argument(help="The run's folder, results/SUITE/RUN-ID, or its id.", metavar="RUN", show_default=False),
+    ],
     labels: Annotated[
         Path | None,
         typer.Option(
@@ -53,6 +56,9 @@ def judge(
         Path | None, typer.Option("--out", "-o", help="Also write all of it as markdown.", metavar="FILE")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the figures as JSON.")] = False,
+    results: Annotated[Path, typer.Option("--results", help="The folder for results.", metavar="DIR")] = Path(
+        "results"
+    ),
 ) -> None:
     """Compare a run's judges with people: agreement, bias, and pass rates corrected by people's labels.
 
@@ -60,9 +66,10 @@ def judge(
     --labels. Nobody is asked anything.
     """
     from evalkit.analysis import load_run
+    from evalkit.analysis.side import resolve_run
     from evalkit.cli.judge_screen import print_calibration, write_template
 
-    data = load_run(run)
+    data = load_run(resolve_run(run, results))
     if template and not labels:
         write_template(data, template, sample, seed, scorer or (), model or (), prompt or ())
     elif labels and not template:

@@ -98,6 +98,7 @@ Gate = Annotated[
 RunBaseline = Annotated[
     Path | None, typer.Option("--baseline", help="With --gate: the baseline to compare with.", metavar="FILE")
 ]
+Explain = Annotated[bool, typer.Option("--explain", help="Say in plain words what the statistics mean.")]
 Quiet = Annotated[
     bool, typer.Option("--quiet", "-q", help="Print where the report is and what went wrong, nothing else.")
 ]

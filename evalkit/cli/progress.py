@@ -182,7 +182,8 @@ def _digits(total: int) -> int:
 
 def _columns(name: int, digits: int, width: int) -> list[ProgressColumn]:
     """Choose the columns that fit, by the characters of the longest name and of the largest number of calls."""
-    room = width - min(name, _NAME) - 2 * digits - _TIME_LEFT - 4
+    widest = min(_NAME, width // 3)
+    room = width - min(name, widest) - 2 * digits - _TIME_LEFT - 4
     shown: list[ProgressColumn] = []
     for column, wanted in _BY_WORTH.items():
         if wanted + 1 <= room:
@@ -192,7 +193,7 @@ def _columns(name: int, digits: int, width: int) -> list[ProgressColumn]:
     shown.sort(key=lambda column: order.index(column.cell) if isinstance(column, TallyColumn) else 0)
     bar = [BarColumn(bar_width=min(room - 1, _BAR))] if room > _LEAST_BAR else []
     return [
-        TextColumn("{task.description}", markup=False, table_column=Column(max_width=_NAME, no_wrap=True)),
+        TextColumn("{task.description}", markup=False, table_column=Column(max_width=widest, no_wrap=True)),
         *bar,
         TextColumn("{task.completed:.0f}/{task.total:.0f}", table_column=Column(no_wrap=True, justify="right")),
         *shown,
@@ -212,7 +213,7 @@ _TIME_LEFT: Final = 5
 
 _CELLS: Final[Mapping[str, Callable[[Tally, Task], Text]]] = {
     "passed": lambda tally, _: _passed(tally),
-    "rate": lambda tally, _: Text(tally.rate, "green"),
+    "rate": lambda tally, _: Text(tally.rate if tally.done else "", "green"),
     "speed": lambda tally, _: Text(tally.speed if tally.latencies.count else ""),
     "cost": lambda tally, _: Text(tally.cost if tally.cost_usd is not None else ""),
     "retries": lambda tally, _: Text(f"{tally.retries} retries" if tally.retries else "", "yellow"),

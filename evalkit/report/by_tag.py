@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from evalkit.analysis import RunSummary
+from evalkit.analysis import RunSummary, TagSummary
 from evalkit.analysis.differences import Standing, TagComparison
 from evalkit.report import format as fmt
 from evalkit.report.comparison import p_holm, verdict
@@ -23,7 +23,7 @@ def tag_section(run: RunSummary, labels: Labels) -> list[str]:
     if not names:
         return []
     candidates = list(dict.fromkeys(labels.of(one) for one in tags))
-    cells = {(one.tag, labels.of(one)): fmt.passed(one.calls) for one in tags}
+    cells = {(one.tag, labels.of(one)): _passed(one) for one in tags}
     sizes = {one.tag: one.cases for one in tags}
     rows = [
         [plain(name), fmt.count(sizes[name]), *(cells[name, candidate] for candidate in candidates)]
@@ -33,11 +33,18 @@ def tag_section(run: RunSummary, labels: Labels) -> list[str]:
     return [
         "## By tag",
         "",
+        "Passed of finished calls, with the 95 % interval of the rate.",
+        "",
         *table(["tag", "cases", *map(plain, candidates)], rows),
         "",
         *([f"{fmt.counted(more, 'more tag')} in report.json.", ""] if more > 0 else []),
         *_differences(run, labels),
     ]
+
+
+def _passed(one: TagSummary) -> str:
+    calls = one.calls
+    return f"{fmt.passed(calls)} [{fmt.interval(calls.interval)}]" if calls.finished else fmt.UNKNOWN
 
 
 def _differences(run: RunSummary, labels: Labels) -> list[str]:
@@ -60,7 +67,8 @@ def _about(
 ) -> list[str]:
     if not told:
         return []
-    compared = f"Compared with {best} tag by tag, p adjusted for all {fmt.counted(len(told), 'comparison')} (Holm)"
+    adjusted = f", p adjusted for all {fmt.count(len(told))} comparisons (Holm)" if len(told) > 1 else ""
+    compared = f"Compared with {best} tag by tag{adjusted}"
     if not apart:
         found = "no candidate is told apart from it on the cases of any tag"
     else:

@@ -14,6 +14,7 @@ from evalkit.analysis.cost import Figure
 from evalkit.report import format as fmt
 from evalkit.report.labels import Labels
 from evalkit.report.sheets import Sheet
+from evalkit.stats import Interval
 
 Name: TypeAlias = Callable[[Answers], str]
 
@@ -35,7 +36,10 @@ _ROUTED: Final = (
     f"Chosen on {FOLDS - 1} parts of {FOLDS}, tried on the last: for each kind of case, and for all, the cheapest "
     "candidate within the margin of the best."
 )
-_NO_PAIRS: Final = "There is no pair of candidates with two cases in common, one cheaper than the other."
+_NO_PAIRS: Final = (
+    "There is no pair of candidates to try: it takes two that finished two cases in common, the first of them cheaper "
+    "than the second or, where not all costs are known, passing less often. To name both, by --cheap and --strong, will do."
+)
 
 
 def cascade_sheets(found: Sequence[Cascade], routing: Routing | None, labels: Labels, *, margin: float) -> list[Sheet]:
@@ -81,18 +85,22 @@ def _row(title: str, of: Worth, *, alone: bool = False) -> tuple[str, ...]:
         fmt.interval(of.interval),
         fmt.percent(of.escalated),
         fmt.usd(of.usd_per_1k.value if of.usd_per_1k else None),
-        fmt.duration(of.p95_ms.value if of.p95_ms else None),
+        _p95(of.p95_ms),
         "" if alone else points(of.over_chance),
     )
 
 
+def _p95(figure: Figure | None) -> str:
+    return fmt.percentile(figure.value, (figure.low, figure.high)) if figure else fmt.UNKNOWN
+
+
 def points(figure: Figure | None) -> str:
-    """A difference of pass rates in points: +1.9 (+0.2..+3.6)."""
+    """A difference of pass rates in points: +1.9 (+0.2 to +3.6)."""
     if figure is None:
         return fmt.UNKNOWN
     if figure.low is None or figure.high is None:
-        return f"{100 * figure.value:+.1f}"
-    return f"{100 * figure.value:+.1f} ({100 * figure.low:+.1f}..{100 * figure.high:+.1f})"
+        return fmt.points(figure.value)
+    return f"{fmt.points(figure.value)} ({fmt.points_interval(Interval(figure.low, figure.high))})"
 
 
 def _words(one: Cascade, name: Name, margin: float) -> Iterator[str]:
@@ -102,6 +110,9 @@ def _words(one: Cascade, name: Name, margin: float) -> Iterator[str]:
             f"{_AIMS[choice.aim].capitalize()}: escalate on {_rule(choice.trial)}. {_result(one, held, name)} "
             f"{_near(held, margin) if choice.aim is Aim.CLOSE else ''}{_verdict(held)}"
         )
+    if one.by_agreement:
+        cheap = name(one.pair.cheap)
+        yield f"{cheap} is asked as often as there are trials, and says what most of them say; all of them are paid for."
 
 
 def _result(one: Cascade, held: Worth, name: Name) -> str:
@@ -110,8 +121,15 @@ def _result(one: Cascade, held: Worth, name: Name) -> str:
     return (
         f"{fmt.percent(held.rate)} ({fmt.interval(held.interval)}){cost}, against {name(one.pair.strong)}'s "
         f"{fmt.percent(one.strong.rate)}{against}: {points(held.over_strong)} points, {_saving(held)}; held out on "
-        f"{fmt.counted(one.cases, 'case')}."
+        f"{_counted(one)}."
     )
+
+
+def _counted(one: Cascade) -> str:
+    """What the figures rest on; cases that share a source count as one."""
+    sources = one.pair.sources
+    shared = f" from {fmt.counted(sources, 'source')}" if sources < one.cases else ""
+    return f"{fmt.counted(one.cases, 'case')}{shared}"
 
 
 def _saving(held: Worth) -> str:
@@ -140,7 +158,7 @@ def _near(held: Worth, margin: float) -> str:
 def _verdict(held: Worth) -> str:
     gain = held.over_chance
     if gain is None or gain.low is None or gain.high is None:
-        return "Both cost the same: there is nothing to save."
+        return "The first costs no less than the second: there is nothing to save."
     if gain.low > 0:
         return "The signal is worth something: better than chance."
     if gain.high < 0:
@@ -184,5 +202,5 @@ def _outcome_row(title: str, of: Outcome) -> tuple[str, ...]:
         fmt.percent(of.rate),
         fmt.interval(of.interval),
         fmt.usd(of.usd_per_1k.value if of.usd_per_1k else None),
-        fmt.duration(of.p95_ms.value if of.p95_ms else None),
+        _p95(of.p95_ms),
     )

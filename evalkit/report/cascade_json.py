@@ -29,6 +29,7 @@ def _cascade(one: Cascade) -> dict[str, Json]:
         "strong": _name(one.pair.strong),
         "cheap_asked_every_trial": one.by_agreement,
         "cases": one.cases,
+        "sources": one.pair.sources,
         "always_cheap": _worth(one.cheap),
         "always_strong": _worth(one.strong),
         "perfect_routing": _worth(one.oracle),

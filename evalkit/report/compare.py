@@ -13,8 +13,11 @@ from evalkit.report import format as fmt
 from evalkit.report.compare_words import ABOUT, DIRECTION, p_value, points, points_span, signed, some, span
 from evalkit.report.sheets import Sheet
 from evalkit.runner.manifest import Manifest
+from evalkit.stats.margin import Verdict
 
 _PER_1K: Final = 1000
+_WIDE: Final = 0.1
+"""A margin above this would pass what hardly anybody takes for as good."""
 _MANY: Final = 100
 """Tokens from which tenths say nothing."""
 _JUDGING: Final = ("threshold", "judge ")
@@ -123,12 +126,19 @@ def _incomplete(letter: str, one: Completeness) -> Iterator[str]:
 def _margin(pair: CandidateComparison) -> Iterator[str]:
     if pair.margin is not None and pair.verdict is not None:
         margin = f"{100 * pair.margin:.1f} points"
-        yield f"{pair.verdict} at a margin of {margin}: {ABOUT[pair.verdict]}"
+        better = pair.verdict is Verdict.NOT_WORSE and pair.difference.interval.low > 0
+        yield f"{pair.verdict} at a margin of {margin}: {'B is not worse at all.' if better else ABOUT[pair.verdict]}"
+        if pair.margin > _WIDE:
+            yield "That margin is wide: so few cases, or such scattered ones, could hide a drop that matters."
 
 
 def _can_show(pair: CandidateComparison) -> Iterator[str]:
-    if pair.passes.standing is Standing.EVEN and pair.detectable is not None:
-        cases = fmt.counted(pair.difference.cases, "case")
+    if pair.passes.standing is not Standing.EVEN:
+        return
+    ends, cases = pair.difference.interval, fmt.counted(pair.difference.cases, "case")
+    if pair.detectable is None:
+        yield f"That does not show that they are equal: by {cases}, B - A may be anything from {points_span(ends)} points."
+    else:
         yield (
             f"That does not show that they are equal: where two sides disagree as much as these, {cases} show a "
             f"difference of {100 * pair.detectable:.1f} points in 4 of 5 comparisons, and smaller ones less often."

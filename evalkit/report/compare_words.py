@@ -31,12 +31,12 @@ DIRECTION: Final[Mapping[tuple[bool, bool, bool], str]] = {
 
 def points(difference: float) -> str:
     """A difference of shares in points, with its sign: +3.3 points."""
-    return f"{signed(100 * difference, 1)} points"
+    return f"{fmt.points(difference)} points"
 
 
 def points_span(ends: Interval) -> str:
     """An interval of differences of shares, in points: -6.1 to +3.3."""
-    return span(Interval(100 * ends.low, 100 * ends.high), 1)
+    return fmt.points_interval(ends)
 
 
 def span(ends: Interval, decimals: int) -> str:
@@ -51,10 +51,8 @@ def signed(value: float, decimals: int) -> str:
 
 
 def p_value(p: float | None) -> str:
-    """A p-value to two digits that matter: 0.58, 0.012, <0.001."""
-    if p is None:
-        return fmt.UNKNOWN
-    return "<0.001" if p < 0.001 else f"{p:.2f}" if p >= 0.1 else f"{p:.3f}"
+    """A p-value, which may be unknown: 0.58, 0.012, <0.001."""
+    return fmt.UNKNOWN if p is None else fmt.p_value(p)
 
 
 def some(names: Sequence[str]) -> str:

@@ -10,6 +10,7 @@ from evalkit.analysis.run_data import Candidate
 from evalkit.report import format as fmt
 from evalkit.report.labels import Labels
 from evalkit.report.markup import plain, table
+from evalkit.report.race import stop_words
 from evalkit.types import Json
 
 _ALL_PAIRS_UP_TO = 6
@@ -18,9 +19,10 @@ _ON_TERMINAL = 5
 """Lines that a terminal gets."""
 _ABOUT = (
     "Two candidates are compared on the cases that both have results for: the pass rate of the first minus that of the "
-    "second, in points, with the 95 % interval of this difference alone. p is adjusted for all {pairs} (Holm); below "
-    "0.05 they are told apart."
+    "second, in points, with the 95 % interval of this difference alone. {p} below 0.05 they are told apart."
 )
+_P_OF_SEVERAL = "p is adjusted for all {n} pairs, as one of many may differ by chance (Holm);"
+_P_OF_ONE = "p is the probability of a difference at least as clear if there were none;"
 _ABOUT_ERRORS = " A case on which either met an error counts as not passed there."
 _ABOUT_SCORES = "Mean scores, from 0 to 1, compared likewise; an error scores 0."
 
@@ -32,7 +34,8 @@ def comparison_section(run: RunSummary, labels: Labels) -> list[str]:
         return []
     shown = _shown(found)
     left_out = len(found.pairs) - len(shown)
-    about = _ABOUT.replace("{pairs}", fmt.counted(len(found.pairs), "pair"))
+    several = len(found.pairs) > 1
+    about = _ABOUT.replace("{p}", _P_OF_SEVERAL.replace("{n}", fmt.count(len(found.pairs))) if several else _P_OF_ONE)
     return [
         "## Differences",
         "",
@@ -41,7 +44,7 @@ def comparison_section(run: RunSummary, labels: Labels) -> list[str]:
         *_passes_table(shown, labels),
         "",
         *([f"The other {fmt.counted(left_out, 'pair')} are in report.json.", ""] if left_out else []),
-        *(f"{line}\n" for line in (*_groups(found, labels), _reach(found, labels))),
+        *(f"{line}\n" for line in (*_groups(found, labels), *_left_out(run, labels), _reach(found, labels))),
         *_scores(shown, labels),
     ]
 
@@ -51,12 +54,17 @@ def terminal_comparison(run: RunSummary) -> Iterator[str]:
     if run.comparisons is None:
         return
     labels = Labels(run.models)
-    pairs = run.comparisons.against_best()
+    pairs, race = run.comparisons.against_best(), run.manifest.race
     for pair in pairs[:_ON_TERMINAL]:
         first, second = labels.named(pair.first), labels.named(pair.second)
         ends = fmt.points_interval(pair.passes.interval)
         size = f"{fmt.points(pair.passes.difference)} points ({ends})"
-        yield f"{first} {standing(pair.passes, second)}: {size}, {cases(pair)}"
+        stop = run.stops.get(pair.first)
+        if race and stop:
+            yield f"{first} {stop_words(stop, race, run.cases, labels)}; against {second}: {size}, {cases(pair)}"
+            continue
+        chance = among(len(run.comparisons.pairs)) if pair.passes.chance_among_many else ""
+        yield f"{first} {standing(pair.passes, second)}{chance}: {size}, {cases(pair)}"
     if len(pairs) > _ON_TERMINAL:
         yield f"{fmt.counted(len(pairs) - _ON_TERMINAL, 'more candidate')} against it in the report"
 
@@ -64,6 +72,11 @@ def terminal_comparison(run: RunSummary) -> Iterator[str]:
 def standing(gap: Gap, other: str) -> str:
     """Say how a candidate stands to another one, as the end of a sentence."""
     return f"cannot be told apart from {other}" if gap.standing is Standing.EVEN else f"is {gap.standing} than {other}"
+
+
+def among(tests: int) -> str:
+    """Why an interval that leaves out 0 shows nothing yet: the end of a sentence."""
+    return f" among {fmt.counted(tests, 'pair')}"
 
 
 def cases(pair: Comparison) -> str:
@@ -137,6 +150,17 @@ def _groups(found: Comparisons, labels: Labels) -> Iterator[str]:
     yield f"Cannot be told apart: {'; '.join(together)}."
     if alone:
         yield f"Told apart from all others: {_listed(alone, labels)}."
+
+
+def _left_out(run: RunSummary, labels: Labels) -> Iterator[str]:
+    """Who is not in the table, or not asked as much as the others."""
+    if unjudged := [one.candidate for one in run.models if not one.judged]:
+        yield f"Not compared, as no answer was judged: {_listed(unjudged, labels)}."
+    if run.stops:
+        yield (
+            f"The race stopped {_listed(list(run.stops), labels)}: these pairs have fewer cases, and may be found even "
+            "where the race's own test (see Race), against all candidates at once, has told them from the best."
+        )
 
 
 def _listed(candidates: Sequence[Candidate], labels: Labels) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from evalkit.analysis.decision import Change, Decision, Evidence, Figure, Gap, Judgement, Option, Standing
@@ -54,6 +54,8 @@ class Words:
         if recommended:
             yield self._evidence(recommended)
             yield from self._preference(recommended)
+            if recommended.stopped_after is not None:
+                yield f"The race {_stopped(recommended)}, so its figures are over fewer cases than those of the others."
             yield from (self._doubt(one) for one in recommended.judgements if one.standing is Standing.MET_BY_ESTIMATE)
         elif nearest:
             missed = "; ".join(map(self.judged, nearest.broken))
@@ -64,6 +66,20 @@ class Words:
             yield f"Ruled out: {named}."
         if not decision.stated:
             yield _NOT_STATED
+
+    def incomplete(self) -> Iterator[str]:
+        """What the figures rest on less than the whole of: calls without an answer."""
+        options = self._decision.options
+        for one in options:
+            parts = []
+            if one.missing:
+                parts.append(f"{fmt.count(one.missing)} never finished and are left out")
+            if one.errors:
+                parts.append(f"{fmt.count(one.errors)} ended in an error and count as not passed")
+            if parts:
+                yield f"WARNING: of {fmt.counted(one.calls, 'call')} of {self.name(one.candidate)} {', '.join(parts)}."
+        if len(options) > 1 and any(one.missing for one in options):
+            yield "Two candidates are compared on the cases that both finished."
 
     def why_out(self, one: Option) -> str:
         """Which rules exclude a candidate."""
@@ -78,11 +94,13 @@ class Words:
             return "No other candidate meets the rules." if many else "It is the only candidate, and meets the rules."
         shown = decision.evidence is Evidence.SHOWN
         if decision.recommended == decision.best:
-            rival = self.name(others[0].candidate) if len(others) == 1 else f"any of the {len(others)} others"
-            highest = f"It has the highest pass rate of the {len(others) + 1} that meet the rules"
+            rival = self.name(others[0].candidate) if len(others) == 1 else ""
+            highest = f"{_leads(one, others)} of the {len(others) + 1} that meet the rules"
             if shown:
-                return f"{highest}, and is shown not to be worse than {rival} by more than {margin}."
-            return f"{highest}, but that {rival} is better by more than {margin} {self._open()}."
+                any_other = rival or f"any of the {len(others)} others"
+                return f"{highest}, and is shown not to be worse than {any_other} by more than {margin}."
+            some_other = rival or f"one of the {len(others)} others"
+            return f"{highest}, but {some_other} may be better by more than {margin}: that {self._open()}."
         best, gap = self.name(decision.best), one.to_best
         distance = f": {points(gap)}, {better_worse(gap)}" if gap else ""
         if shown:
@@ -110,7 +128,8 @@ class Words:
             yield f"It is the cheapest of the {len(rivals)} that are as good{self._times_cheaper(one)}."
         if len(rivals) > 1 and unknown and "cost" in decision.rules.prefer:
             names = ", ".join(self.name(other.candidate) for other in unknown)
-            yield f"What {names} would cost is not known, so it was not compared by cost."
+            who = "it was" if len(unknown) == 1 else "they were"
+            yield f"What {names} would cost is not known, so {who} not compared by cost."
 
     def _times_cheaper(self, one: Option) -> str:
         """Against the best, or, where it is that itself, against the runner-up."""
@@ -165,7 +184,9 @@ class Words:
         """The runner-up, and what would change the answer."""
         decision = self._decision
         if decision.runner_up:
-            yield f"Runner-up, without {self.name(decision.recommended)}: {self.name(decision.runner_up)}."
+            runner_up = decision.option(decision.runner_up)
+            early = f", which the race {_stopped(runner_up)}" if runner_up and runner_up.stopped_after else ""
+            yield f"Runner-up, without {self.name(decision.recommended)}: {self.name(decision.runner_up)}{early}."
         yield from map(self._change, decision.changes)
         if decision.recommended and not decision.changes and len(decision.options) > 1:
             yield "No single rule, dropped or relaxed, and neither half nor double the margin would change the answer."
@@ -225,13 +246,8 @@ def shown(measure: str, figure: Figure) -> str:
         ends = f", {fmt.interval(Interval(figure.low or 0.0, figure.high or 0.0))}" if known else ""
         return f"{fmt.percent(figure.value)}{ends}"
     if measure.endswith("_ms"):
-        return _timed(figure)
+        return fmt.percentile(figure.value, (figure.low, figure.high))
     return usd(figure) if measure.endswith("_usd") else f"{figure.value:,.10g}"
-
-
-def _timed(figure: Figure) -> str:
-    ends = (figure.low, figure.high)
-    return fmt.duration(figure.value) if ends == (None, None) else fmt.percentile(figure.value, ends)
 
 
 def usd(figure: Figure) -> str:
@@ -242,11 +258,39 @@ def usd(figure: Figure) -> str:
 
 def stands(one: Option, decision: Decision) -> str:
     """How a candidate stands, in a word or two."""
+    early = "" if one.stopped_after is None else f", {_stopped(one)}"
+    return f"{_verdict(one, decision)}{early}"
+
+
+def _verdict(one: Option, decision: Decision) -> str:
     if one.candidate == decision.recommended:
         return "recommended"
     if not one.eligible:
         return "ruled out"
-    return "as good" if one.as_good else "worse than the margin"
+    if decision.recommended is None:
+        return "passed nothing"
+    return "as good" if one.as_good else _below(one, decision)
+
+
+def _below(one: Option, decision: Decision) -> str:
+    """How far a candidate is below the best, and whether that is more than an estimate."""
+    margin, gap = decision.rules.margin, one.to_best
+    if gap is None:
+        return "not compared"
+    if gap.difference >= -margin:  # on other cases, those that it shares with another one
+        return f"more than {_size(margin)} below another, by estimate"
+    shown = gap.interval.high < -margin
+    return f"more than {_size(margin)} below" + ("" if shown else ", by estimate")
+
+
+def _stopped(one: Option) -> str:
+    return f"stopped after {fmt.counted(one.stopped_after or 0, 'case')}"
+
+
+def _leads(one: Option, others: Sequence[Option]) -> str:
+    """In what a candidate leads; where not all were asked the same cases, another one may have the highest rate."""
+    highest = all((other.pass_rate.value or 0.0) <= (one.pass_rate.value or 0.0) for other in others)
+    return "It has the highest pass rate" if highest else "On the cases that they share it passes most"
 
 
 def cells(decision: Decision, labels: Labels) -> dict[str, list[str]]:

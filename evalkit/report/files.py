@@ -9,7 +9,7 @@ from typing import NamedTuple
 from evalkit.analysis import Analysis, RunData, RunSummary
 from evalkit.analysis.decide import decide_run
 from evalkit.files import write_atomically
-from evalkit.report.html import CaseSample, html_report
+from evalkit.report.html import CaseSample, html_report, run_picture
 from evalkit.report.junit import JUnit
 from evalkit.report.markdown import markdown
 from evalkit.report.tables import cases_csv, labels_csv, load_csv, models_csv, report_json, scorers_csv
@@ -18,7 +18,8 @@ from evalkit.report.tables import cases_csv, labels_csv, load_csv, models_csv, r
 class Reports(NamedTuple):
     """What a run comes to, and where that is written.
 
-    `load_csv` is None unless it was a load run, `labels_csv` unless a scorer told labels.
+    `svg` is None unless there are several candidates to picture, `load_csv` unless it was a load run, `labels_csv`
+    unless a scorer told labels.
     """
 
     summary: RunSummary
@@ -28,6 +29,7 @@ class Reports(NamedTuple):
     scorers_csv: Path
     json: Path
     html: Path
+    svg: Path | None
     junit: Path
     load_csv: Path | None
     labels_csv: Path | None
@@ -36,7 +38,8 @@ class Reports(NamedTuple):
 def write_reports(run: RunData) -> Reports:
     """Write report.md, .html and .json, junit.xml, models.csv, cases.csv and scorers.csv, however far the run got.
 
-    A load run gets a load.csv as well, and one with verdicts on labels a labels.csv.
+    A run of several candidates gets a report.svg as well, a load run a load.csv, and one with verdicts on labels a
+    labels.csv.
 
     Raises:
         ConfigError: one of the run's files is damaged.
@@ -57,6 +60,7 @@ def write_reports(run: RunData) -> Reports:
         scorers_csv=folder / "scorers.csv",
         json=folder / "report.json",
         html=folder / "report.html",
+        svg=folder / "report.svg" if (picture := run_picture(summary)) else None,
         junit=folder / "junit.xml",
         load_csv=folder / "load.csv" if run.manifest.load else None,
         labels_csv=folder / "labels.csv" if summary.labels else None,
@@ -71,5 +75,9 @@ def write_reports(run: RunData) -> Reports:
         (folder / "labels.csv").unlink(missing_ok=True)  # of a suite that judged these answers before
     write_atomically(reports.json, report_json(summary))
     write_atomically(reports.html, html_report(summary, sample))
+    if reports.svg and picture:
+        write_atomically(reports.svg, picture)
+    else:
+        (folder / "report.svg").unlink(missing_ok=True)  # of answers that could be judged before
     write_atomically(reports.markdown, markdown(summary))
     return reports

@@ -99,8 +99,10 @@ def percentile(ms: float | None, ends: tuple[float | None, float | None]) -> str
     if ms is None:
         return UNKNOWN
     shown = duration(ms)
+    low, high = map(duration, ends)
     unit = f" {shown.rpartition(' ')[2]}"
-    low, high = (duration(end).removesuffix(unit) for end in ends)
+    if all(end.endswith(unit) or end == UNKNOWN for end in (low, high)):
+        low, high = low.removesuffix(unit), high.removesuffix(unit)
     return f"{shown} [{low}-{high}]"
 
 

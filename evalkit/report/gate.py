@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Final, NamedTuple
 
+from evalkit.analysis.baseline import Frozen
 from evalkit.analysis.gate_limits import Limit, State
 from evalkit.analysis.gate_result import CandidateGate, Comparison, GateResult, Outcome, Shift
 from evalkit.analysis.measured import candidate_name
@@ -21,8 +22,12 @@ _COARSE: Final = 0.10
 def headlines(result: GateResult) -> list[str]:
     """One sentence per candidate, those that fail the gate first."""
     labels = Labels(result.candidates)
-    ordered = sorted(result.candidates, key=lambda one: (one.passed, one.verdict is not Verdict.INCONCLUSIVE))
-    return [headline(one, labels.of(one)) for one in ordered]
+    return [headline(one, labels.of(one)) for one in worst_first(result)]
+
+
+def worst_first(result: GateResult) -> list[CandidateGate]:
+    """All candidates, those that fail the gate before those that it merely lets pass."""
+    return sorted(result.candidates, key=lambda one: (one.passed, one.verdict is not Verdict.INCONCLUSIVE))
 
 
 def headline(one: CandidateGate, name: str) -> str:
@@ -81,7 +86,9 @@ _KINDS: Final[Mapping[str, _Kind]] = {
     "min_pass_rate": _Kind("pass rate", "below", fmt.percent, "no call was finished"),
     "max_error_rate": _Kind("error rate", "above", fmt.percent, "no call was finished"),
     "max_p95": _Kind("p95", "above", fmt.duration, "no answer was timed"),
-    "max_cost_per_case": _Kind("cost per case", "above", lambda usd: f"${fmt.usd(usd)}", "the model has no price"),
+    "max_cost_per_case": _Kind(
+        "cost per case", "above", lambda usd: f"${fmt.usd(usd)}", "not every answer has a known price"
+    ),
 }
 
 
@@ -130,7 +137,9 @@ def notes(result: GateResult) -> list[str]:
     """What a reader has to know beside the verdicts, a sentence each; the gravest first."""
     return [
         *_ungated(result),
+        *_unguarded(result),
         *_incomplete(result),
+        *_part(result),
         *_raced(result),
         *_no_baseline(result),
         *_cases(result),
@@ -139,8 +148,14 @@ def notes(result: GateResult) -> list[str]:
 
 
 def _ungated(result: GateResult) -> Iterator[str]:
+    what, but = ("NOT COMPARED", ": only its limits were checked") if result.rules.has_limits else ("NOT GATED", "")
     for one in result.ungated:
-        yield f"NOT GATED: {candidate_name(one)} has no entry in the baseline; freeze a new one to guard it"
+        yield f"{what}: {candidate_name(one)} has no entry in the baseline{but}; freeze a new one to guard it"
+
+
+def _unguarded(result: GateResult) -> Iterator[str]:
+    if result.unguarded:
+        yield f"the baseline also has {', '.join(map(candidate_name, result.unguarded))}, which this run did not ask"
 
 
 def _incomplete(result: GateResult) -> Iterator[str]:
@@ -150,8 +165,18 @@ def _incomplete(result: GateResult) -> Iterator[str]:
     parts = [
         *([fmt.counted(errors, "call") + " ended in an error, which counts as not passed"] if errors else []),
         *([fmt.counted(missing, "call") + " never finished"] if missing else []),
+        *([f"further trials could not be asked: {result.cut_short}"] if result.cut_short else []),
     ]
     yield f"the run is incomplete: {'; '.join(parts) or 'it has no calls'}; nothing is green that was not measured"
+
+
+def _part(result: GateResult) -> Iterator[str]:
+    if result.asked_part:
+        rows, selection = result.measured.run.rows, result.measured.run.manifest.selection
+        yield (
+            f"the run asked {fmt.count(rows.cases)} of the suite's {fmt.counted(selection.cases_in_suite, 'case')}: "
+            "nothing is said of the others"
+        )
 
 
 def _raced(result: GateResult) -> Iterator[str]:
@@ -170,7 +195,7 @@ def _cases(result: GateResult) -> Iterator[str]:
     if cases is None or baseline is None:
         return
     if cases.any:
-        parts = [(cases.new, "new"), (cases.removed, "no longer there"), (cases.changed, "changed")]
+        parts = [(cases.new, "new"), (cases.removed, removed(result)), (cases.changed, "changed")]
         counts = ", ".join(f"{fmt.count(len(some))} {word}" for some, word in parts if some)
         yield (
             f"compared on the {fmt.counted(cases.compared, 'case')} that are the same as in the baseline; "
@@ -182,6 +207,11 @@ def _cases(result: GateResult) -> Iterator[str]:
             "otherwise, so do the verdicts; freeze a new baseline of answers judged alike (evalkit score, "
             "evalkit baseline)"
         )
+
+
+def removed(result: GateResult) -> str:
+    """What to say of cases that only the baseline has."""
+    return "not asked" if result.asked_part else "no longer there"
 
 
 def _same_prompts(result: GateResult) -> bool:
@@ -208,27 +238,36 @@ def candidate_notes(one: CandidateGate, result: GateResult) -> list[str]:
     if comparison.renamed:
         lines.append(f"{one.model}@{one.prompt} is compared with {candidate_name(comparison.against)} of the baseline")
     if difference is not None:
-        lines.append(_flipped(difference, comparison))
+        lines.append(_flipped(difference))
     if difference is not None and margin is not None and comparison.auto and margin > _COARSE:
         lines.append(
             f"{fmt.counted(difference.cases, 'case')} cannot show less than the margin of {points(margin)}: a smaller "
             "drop passes unseen; more cases show more, and `margin:` says how much may be lost"
         )
-    lines += _settling(one, result)
+    lines += [*_holes(comparison.frozen), *_settling(one, result)]
     if comparison.drifted:
         before, now = (", ".join(some) for some in comparison.drifted)
         lines.append(f"the provider served {now}, and {before} when the baseline was made")
     return lines
 
 
-def _flipped(difference: Difference, comparison: Comparison) -> str:
+def _flipped(difference: Difference) -> str:
     text = (
-        f"better on {fmt.count(len(comparison.better))}, worse on {fmt.count(len(comparison.worse))} of "
+        f"better on {fmt.count(difference.better)}, worse on {fmt.count(difference.worse)} of "
         f"{fmt.counted(difference.cases, 'case')}"
     )
     if difference.errors:
         text += f"; errors on {fmt.counted(difference.errors, 'case')}, which count as not passed"
     return text
+
+
+def _holes(frozen: Frozen) -> Iterator[str]:
+    parts = [
+        *([f"no result of {fmt.counted(frozen.unfinished, 'case')}"] if frozen.unfinished else []),
+        *([f"errors on {fmt.counted(frozen.faulty, 'case')}, counted as not passed"] if frozen.faulty else []),
+    ]
+    if parts:
+        yield f"the baseline is itself incomplete ({'; '.join(parts)}): freeze a complete run"
 
 
 def _settling(one: CandidateGate, result: GateResult) -> Iterator[str]:

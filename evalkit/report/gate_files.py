@@ -96,8 +96,8 @@ def _comparison(comparison: Comparison) -> dict[str, Json]:
         "method": difference and difference.method,
         "p": difference and difference.p,
         "margin": comparison.margin,
-        "better": len(comparison.better),
-        "worse": len(comparison.worse),
+        "better": difference.better if difference else 0,
+        "worse": difference.worse if difference else 0,
         "newly_failing": [_shift(one) for one in comparison.worse],
         "newly_passing": [_shift(one) for one in comparison.better],
         "settled_by": comparison.settling and comparison.settling._asdict(),
@@ -205,5 +205,9 @@ def _case_section(result: GateResult) -> list[str]:
     cases = result.cases
     if cases is None or not cases.any:
         return []
-    parts = [("New cases", cases.new), ("Cases no longer there", cases.removed), ("Changed cases", cases.changed)]
+    parts = [
+        ("New cases", cases.new),
+        (f"Cases {words.removed(result)}", cases.removed),
+        ("Changed cases", cases.changed),
+    ]
     return ["## Cases", "", *(line for title, some in parts for line in _listed(title, some))]

@@ -14,6 +14,7 @@ from evalkit.report.confusion import label_section
 from evalkit.report.consistency import consistency_section
 from evalkit.report.decision import decision_section, recommendation
 from evalkit.report.failed import error_section, failed_section
+from evalkit.report.html import has_picture
 from evalkit.report.judges import judge_section
 from evalkit.report.labels import Labels
 from evalkit.report.markup import plain, table
@@ -33,6 +34,7 @@ def markdown(run: RunSummary) -> str:
         [headline(run, labels), ""],
         alerts(run, labels),
         [*results_table(models, labels), ""],
+        ["![Pass rates, and what they cost or how long they take](report.svg)", ""] if has_picture(run) else [],
         _rough_percentiles(models, labels),
         _tails(models, labels),
         _warm_cache(models, labels),
@@ -60,7 +62,8 @@ def results_table(summaries: Sequence[ModelSummary], labels: Labels) -> list[str
         "passed": [fmt.passed(one.calls) for one in summaries],
         "95 % interval": [fmt.interval(one.calls.interval) for one in summaries],
         "errors": [fmt.count(one.calls.errors) for one in summaries],
-        "missing": _missing(summaries),
+        "missing": _where_any([one.calls.missing for one in summaries]),
+        "not asked": _where_any([one.calls.not_asked for one in summaries]),
         "mean score": _scores(summaries),
         "p50": [fmt.duration(one.latency.p50) for one in summaries],
         "p95 [95 %]": [fmt.percentile(one.latency.p95, one.latency.interval("p95")) for one in summaries],
@@ -71,9 +74,8 @@ def results_table(summaries: Sequence[ModelSummary], labels: Labels) -> list[str
     return table(list(shown), list(zip(*shown.values(), strict=True)), left=2 if labels.several_prompts else 1)
 
 
-def _missing(summaries: Sequence[ModelSummary]) -> list[str] | None:
+def _where_any(counts: Sequence[int]) -> list[str] | None:
     """A column only where there is something to say."""
-    counts = [one.calls.missing for one in summaries]
     return [fmt.count(n) for n in counts] if any(counts) else None
 
 

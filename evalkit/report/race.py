@@ -47,7 +47,7 @@ def _points(share: float) -> str:
 
 def _p(p: float) -> str:
     shown = fmt.p_value(p)
-    return f"p < {shown[1:]}" if shown.startswith("<") else f"p <= {shown}"
+    return f"p below {shown[1:]}" if shown.startswith("<") else f"p at most {shown}"
 
 
 def race_line(run: RunSummary) -> str:

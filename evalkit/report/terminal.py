@@ -13,6 +13,7 @@ from rich.text import Text
 from evalkit.analysis import ModelSummary
 from evalkit.report import format as fmt
 from evalkit.report.labels import Labels
+from evalkit.report.markup import one_line
 from evalkit.report.under_load import errors
 
 Columns: TypeAlias = Mapping[str, Sequence[Text]]
@@ -36,7 +37,7 @@ def summary_table(summaries: Sequence[ModelSummary], width: int | None = None) -
     labels = Labels(summaries)
     missing = any(one.calls.missing for one in summaries)
     columns = {
-        "model": [Text(labels.of(one)) for one in summaries],
+        "model": [Text(one_line(labels.of(one))) for one in summaries],
         "passed": [Text(fmt.passed(one.calls), style="bold") for one in summaries],
         "95 %": _texts(fmt.interval(one.calls.interval) for one in summaries),
         "errors": [_marked(one.calls.errors, "red") for one in summaries],
@@ -53,7 +54,7 @@ def load_table(summaries: Sequence[ModelSummary], width: int | None = None) -> T
     labels = Labels(summaries)
     loads = [(one, one.load) for one in summaries if one.load]
     columns = {
-        "model": [Text(labels.of(one)) for one, _ in loads],
+        "model": [Text(one_line(labels.of(one))) for one, _ in loads],
         "sent/s": _texts(fmt.rate(load.sent_per_s) for _, load in loads),
         "answered/s": [Text(fmt.rate(load.answered_per_s), style="bold") for _, load in loads],
         "errors": [Text(errors(load), style="red" if load.errors else "") for _, load in loads],

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from evalkit.analysis import ModelSummary, RunSummary
 from evalkit.analysis.differences import Comparison, Standing
 from evalkit.report import format as fmt
+from evalkit.report.comparison import among
 from evalkit.report.labels import Labels
 from evalkit.report.markup import plain
 
@@ -28,9 +29,12 @@ def headline(run: RunSummary, labels: Labels) -> str:
         return f"**Pass rate: {_figures(ranked[0], labels)}.**"
     if not ranked[0].calls.passed:
         return f"**Nothing passed: none of the {len(ranked)} candidates got a single case right.**"
-    best = [one for one in ranked if one.calls.rate == ranked[0].calls.rate]
+    left = [one for one in ranked if one.candidate not in run.stops] or ranked
+    best = [one for one in left if one.calls.rate == left[0].calls.rate]
     leaders = " and ".join(_figures(one, labels) for one in best[:_NAMED])
-    return f"**Highest pass rate: {leaders}.** {_order(run, labels, 'it' if len(best) == 1 else 'the first')}"
+    more = f" and {fmt.count(len(best) - _NAMED)} more" if len(best) > _NAMED else ""
+    of = " of those that the race left" if len(left) < len(ranked) else ""
+    return f"**Highest pass rate{of}: {leaders}{more}.** {_order(run, labels, 'it' if len(best) == 1 else 'the first')}"
 
 
 def _figures(summary: ModelSummary, labels: Labels) -> str:
@@ -46,18 +50,36 @@ def _order(run: RunSummary, labels: Labels, leader: str) -> str:
     pairs = run.comparisons.against_best() if run.comparisons else ()
     if not pairs:
         return "No other candidate has a verdict on a case in common with it."
-    parts = [part for kind in _KINDS for part in _of_kind(kind, pairs, labels, leader)]
-    return f"{'; '.join(parts)}."
+    to_the_end = [pair for pair in pairs if pair.first not in run.stops]
+    parts = [part for kind in _KINDS for part in _of_kind(kind, to_the_end, len(run.comparisons.pairs), labels, leader)]
+    return f"{'; '.join([*parts, *_stopped(run, labels)])}."
 
 
-def _of_kind(kind: Standing, pairs: Sequence[Comparison], labels: Labels, leader: str) -> Iterator[str]:
-    """One part for each of the first candidates that stand like this, and one for all others."""
+def _stopped(run: RunSummary, labels: Labels) -> Iterator[str]:
+    """Whom a race stopped: that is decided by its own test, which is another one than that of the pairs."""
+    if names := [plain(labels.of(one)) for one in run.ranked() if one.candidate in run.stops]:
+        yield f"the race stopped {', '.join(names[:_NAMED])}" + (
+            f" and {fmt.count(len(names) - _NAMED)} more" if len(names) > _NAMED else ""
+        )
+
+
+def _of_kind(kind: Standing, pairs: Sequence[Comparison], tests: int, labels: Labels, leader: str) -> Iterator[str]:
+    """One part for each of the first candidates that stand like this, and one for all others.
+
+    Args:
+        kind: how they stand.
+        pairs: all others against the leader.
+        tests: so many pairs were compared.
+        labels: of the run.
+        leader: how to call it.
+    """
     alike = [pair for pair in pairs if pair.passes.standing is kind]
     for pair in alike[:_NAMED]:
         name, ends = plain(labels.named(pair.first)), fmt.points_interval(pair.passes.interval)
         if kind is Standing.EVEN:
             size = fmt.points(pair.passes.difference)
-            yield f"{name} cannot be told apart from {leader} ({size} points, {ends})"
+            chance = among(tests) if pair.passes.chance_among_many else ""
+            yield f"{name} cannot be told apart from {leader}{chance} ({size} points, {ends})"
         else:
             size = fmt.points(abs(pair.passes.difference)).lstrip("+")
             yield f"{name} is {kind} by {size} points ({ends})"

@@ -225,10 +225,10 @@ def _rows(rows: Mapping[str, str], indent: int) -> str:
 def _longer(path: Path, rows: Mapping[str, str]) -> str:
     """Return a models file's text with more rows at its end, in the column of those it has."""
     document = load_file(path)
-    if list(document.data)[-1:] != ["models"]:
-        raise ConfigError("rows cannot be added", where=Location(path), remedy="move `models:` to the end of the file")
-    column = document.where(("models", next(iter(document.data["models"]))), key=True).column or 1
-    return f"{read_text(path).rstrip()}\n{_rows(rows, column - 1)}"
+    first = document.where(("models", next(iter(document.data["models"]))), key=True)
+    if first.line == document.where(("models",), key=True).line:
+        raise ConfigError("rows cannot be added", where=first, remedy="write each model on a line of its own")
+    return f"{read_text(path).rstrip()}\n{_rows(rows, (first.column or 1) - 1)}"
 
 
 def _ignore(path: Path) -> str:

@@ -354,7 +354,7 @@ def test_the_same_seed_gives_the_same_figures(cut_off):
 @pytest.mark.parametrize(
     ("rule", "threshold", "words"),
     [
-        (Rule(ERRORS_ONLY), None, "only where the cheap one meets an error"),
+        (Rule(ERRORS_ONLY), None, "errors of the cheap one, and nothing else"),
         (Rule(REFUSAL, least=1.0), 1.0, "refusal"),
         (Rule(LONG, 0.1), 812.0, "answer of 812 characters or more"),
         (Rule(SHORT, 0.1), -12.0, "answer of 12 characters or fewer"),

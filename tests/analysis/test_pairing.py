@@ -68,5 +68,5 @@ def test_a_run_of_two_candidates_is_both_sides():
 
 @pytest.mark.parametrize("candidates", [(A,), (A, B, C)])
 def test_a_run_of_more_or_fewer_is_not(candidates):
-    with pytest.raises(ConfigError, match=rf"r has {len(candidates)} candidates to compare: :a@p"):
+    with pytest.raises(ConfigError, match=rf"r has {len(candidates)} candidates? to compare: :a@p"):
         halves(Side(Path("r"), candidates))

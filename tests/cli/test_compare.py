@@ -137,7 +137,7 @@ def test_figures_can_be_had_as_json(compare):
         (("nope",), "no run 'nope'; the runs in results are: tiny/20300202-000000-bbbb, tiny/20300101-000000-aaaa"),
         (("tiny:zzz", "tiny"), "no candidate ':zzz'; its models are: m:1, n/2; its prompts: new"),
         (("tiny", "tiny"), "nothing to compare: A is :m:1@new, :n/2@new of results/tiny/20300202-000000-bbbb, B is"),
-        (("tiny:m:1",), "has 1 candidates to compare: :m:1@new"),
+        (("tiny:m:1",), "has 1 candidate to compare: :m:1@new"),
         (("tiny", "--margin", "5"), "'5' is neither a share such as 0.02 nor `auto`"),
         (("tiny", "--margin", "some"), "'some' is neither"),
         (("tiny", "--results", "elsewhere"), "there are no runs in elsewhere"),

@@ -130,12 +130,8 @@ def test_errors_and_long_outputs_are_told(home: Path) -> None:
     (one,) = marks(gated((0,), fields=said))
     assert one.message.startswith("c00 from 1/1 to 0/1\nexpected: yes\ngot: word word")
     assert len(one.message) < 700
-    failed = verdicts() | {"c00": "timeout"}
-    result = gate(
-        measure(load_run(store_run(Path("late"), {"m": failed}))),
-        GateRules(),
-        *(lambda one: (one.baseline, Path("b")))(gated(())),
-    )
+    late = store_run(Path("late"), {"m": verdicts() | {"c00": "timeout"}})
+    result = gate(measure(load_run(late)), GateRules(), gated(()).baseline, Path("b.json"))
     (one,) = marks(result)
     assert one.message == "c00 from 1/1 to 0/1\ntimeout: timeout!"
 

@@ -1,6 +1,7 @@
 """The pictures of report.html: axes, marks and names."""
 
 import math
+from dataclasses import replace
 from xml.etree import ElementTree as ET
 
 import pytest
@@ -13,6 +14,7 @@ from evalkit.report.html.charts import COST, P95, pass_rate_chart, trade_off_cha
 from evalkit.report.html.distribution import distributions
 from evalkit.report.html.scale import amounts, linear
 from evalkit.report.html.svg import colour, picture, shape
+from evalkit.runner.manifest import Race, RaceStop
 
 CASES = [f"c{number}" for number in range(20)]
 SVG = "{http://www.w3.org/2000/svg}"
@@ -180,3 +182,11 @@ def test_many_answers_are_drawn_by_some_of_them():
 
 def test_a_single_time_still_has_an_axis():
     assert distributions([[5.0]]) == {"ms": [0, 5], "shares": [[0, 1]], "log": False}
+
+
+def test_whom_a_race_stopped_is_not_on_the_front(run_of):
+    run = run_of(a=(10, 0.001, 10.0), b=(15, 0.002, 10.0), c=(20, 0.003, 10.0))
+    stop = RaceStop("b", "p", 15, "worse")
+    raced = replace(run, manifest=replace(run.manifest, race=Race(over=True, cases=20, stops=(stop,))))
+    fronts = [marks(trade_off_chart(one, COST), "polyline", "front")[0].get("points") for one in (run, raced)]
+    assert [len(front.split()) for front in fronts] == [5, 3]

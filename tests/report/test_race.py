@@ -22,12 +22,12 @@ STOPS = (
     RaceStop("near", "p", 20, "near", ("good", "p"), 0.031),
 )
 RACE = Race(over=True, cases=20, stops=STOPS)
-WORSE = "stopped after 10 of 40 cases: shown worse than the best, with good ahead (p < 0.001)"
+WORSE = "stopped after 10 of 40 cases: shown worse than the best, with good ahead (p below 0.001)"
 NEAR = (
-    "stopped after 20 of 40 cases: shown not better than the best by more than 2 points, with good ahead (p <= 0.031)"
+    "stopped after 20 of 40 cases: shown not better than the best by more than 2 points, with good ahead (p at most 0.031)"
 )
 
-OF_TWO = "stopped after 9 of 40 cases: shown not better than the best 2 by more than 1 point, with a ahead (p <= 0.20)"
+OF_TWO = "stopped after 9 of 40 cases: shown not better than the best 2 by more than 1 point, with a ahead (p at most 0.20)"
 
 
 def stored(folder: Path, race: Race = RACE, *, priced: bool = True, lost: int = 0) -> Path:
@@ -114,7 +114,7 @@ def test_the_report_files_tell_of_the_race(tmp_path: Path) -> None:
     reports = write_reports(load_run(stored(tmp_path)))
     text = reports.markdown.read_text()
     assert "## Race" in text
-    assert "shown worse than the best, with good ahead (p &lt; 0.001)" in text
+    assert "shown worse than the best, with good ahead (p below 0.001)" in text
     assert "left in the race" in text
     assert "at most 5 % of such races lose a candidate" in text
     assert "a little too low" in text

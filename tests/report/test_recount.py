@@ -16,8 +16,6 @@ from evalkit.runner.journal import JUDGEMENTS, SCORES, Judgements
 from evalkit.runner.manifest import Client, Load, ManifestModel, Selection
 from evalkit.types import Gpu, Price, Record, RecordError, Usage
 
-OF_RULES = {"decision", "race"}
-"""Sections that come of rules: they have tests of their own."""
 CASES = [f"c{i:03}" for i in range(120)]
 SKILL = {"a": 0.9, "b": 0.85, "c": 0.6, "d": 0.55}
 
@@ -138,8 +136,7 @@ def reported(tmp_path):
 
 @pytest.mark.parametrize("store", RUNS, ids=lambda store: store.__name__)
 def test_every_number_is_recounted(reported, tmp_path, store):
-    told = {key: value for key, value in reported(store).items() if key not in OF_RULES}
-    assert list(recount.disagreements(told, recount.report(tmp_path))) == []
+    assert list(recount.disagreements(reported(store), recount.report(tmp_path))) == []
 
 
 def numbers(value, path=()):
@@ -155,7 +152,7 @@ def numbers(value, path=()):
 
 @pytest.mark.parametrize("store", RUNS, ids=lambda store: store.__name__)
 def test_a_number_that_is_off_is_found(reported, tmp_path, store):
-    told = {key: value for key, value in reported(store).items() if key not in OF_RULES}
+    told = reported(store)
     expected, rng = recount.report(tmp_path), random.Random(5)
     every = list(numbers(told))
     assert len(every) > 80

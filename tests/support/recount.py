@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from recount_decision import decision
 from recount_formulas import (
     clustered,
     quantile,
@@ -18,6 +19,7 @@ from recount_formulas import (
     wilson,
 )
 from recount_pairs import comparisons
+from recount_race import needed, race, savings
 from recount_run import Run, moment
 from recount_verdicts import judge_figures, label_figures, load_figures, scorer_figures
 
@@ -25,9 +27,14 @@ PERCENTILES = (50, 90, 95, 99)
 
 
 def report(folder: Path) -> dict[str, Any]:
-    """All figures of report.json, in its shape; sections that come of rules and races are left out."""
+    """All figures of report.json, in its shape."""
     run = Run(folder)
+    raced = race(run)
+    run.calls["awaited"] = ~run.calls["finished"] & (needed(run, raced) | run.calls["record"].notna())
+    stopped = [(one["model"], one["prompt"]) for one in raced["stops"]] if raced else []
     finished = run.calls[run.calls["finished"]]
+    models = [model_figures(run, candidate) for candidate in run.candidates]
+    tags = list(tag_figures(run))
     return {
         "format": 1,
         "run": {
@@ -35,16 +42,18 @@ def report(folder: Path) -> dict[str, Any]:
             **{key: run.manifest[key] for key in ("selection", "load", "client")},
         },
         "calls": {
-            "planned": len(run.calls),
+            "planned": len(finished) + int(run.calls["awaited"].sum()),
             "passed": int(finished["passed"].sum()),
             "failed": int((finished["verdict"].notna() & ~finished["passed"]).sum()),
             "error": int(finished["verdict"].isna().sum()),
-            "missing": int((~run.calls["finished"]).sum()),
-            "not_asked": 0,
+            "missing": int(run.calls["awaited"].sum()),
+            "not_asked": sum(one["not_asked"] for one in models),
         },
-        "models": [model_figures(run, candidate) for candidate in run.candidates],
-        "tags": list(tag_figures(run)),
-        **comparisons(run),
+        "race": raced and raced | savings(models),
+        "models": models,
+        "tags": tags,
+        **comparisons(run, stopped),
+        "decision": decision(run, models, tags, stopped),
         "scorers": list(scorer_figures(run)),
         "uncounted_verdicts": 0,
         "labels": list(label_figures(run)),
@@ -61,8 +70,8 @@ def rates(calls: pd.DataFrame) -> dict[str, Any]:
         "passed": int(passed.sum()),
         "failed": int((finished["verdict"].notna() & ~finished["passed"]).sum()),
         "errors": int(finished["verdict"].isna().sum()),
-        "missing": int((~calls["finished"]).sum()),
-        "not_asked": 0,
+        "missing": int(calls["awaited"].sum()),
+        "not_asked": int((~calls["finished"] & ~calls["awaited"]).sum()),
         "pass_rate": passed.mean(),
         "pass_rate_low": ends[0],
         "pass_rate_high": ends[1],
@@ -221,7 +230,7 @@ def disagreements(told: Any, recounted: Any, path: str = "") -> Iterator[str]:
             yield f"{path}: {told} is not recounted"
         elif recounted is None or not math.isclose(told, recounted, rel_tol=1e-7, abs_tol=1e-9):
             yield f"{path}: {told}, recounted {recounted}"
-    elif recounted is not MISSING and told != recounted and not isinstance(told, bool):
+    elif recounted is not MISSING and told != recounted:
         yield f"{path}: {told!r}, recounted {recounted!r}"
 
 

@@ -32,19 +32,21 @@ def clustered(values: pd.Series, groups: pd.Series) -> tuple[float, float, float
     return mean, *of_mean(mean, math.sqrt((residuals**2).sum()) / len(values), len(residuals))
 
 
-def tango(better: int, worse: int, n: int) -> tuple[float, float]:
+def tango(better: int, worse: int, n: int, z: float = Z) -> tuple[float, float]:
     def score(d: float) -> float:
         a, b, c = 2 * n, -better - worse + (2 * n - better + worse) * d, -worse * d * (1 - d)
         q = (math.sqrt(max(0.0, b * b - 4 * a * c)) - b) / (2 * a)
         return (better - worse - n * d) / math.sqrt(max(n * (2 * q + d * (1 - d)), 1e-300))
 
     def end(sign: int) -> float:
-        return float(optimize.brentq(lambda d: score(d) - sign * Z, -1 + 1e-12, 1 - 1e-12, xtol=1e-14, rtol=1e-14))
+        return float(optimize.brentq(lambda d: score(d) - sign * z, -1 + 1e-12, 1 - 1e-12, xtol=1e-14, rtol=1e-14))
 
     return end(1), end(-1)
 
 
-def clustered_difference(differences: pd.Series, groups: pd.Series) -> tuple[float, float, float, float]:
+def clustered_difference(
+    differences: pd.Series, groups: pd.Series, z: float = Z
+) -> tuple[float, float, float, float]:
     """The ends of the interval, p and the standard error: with one more group in either direction."""
     by_group = differences.groupby(groups).agg(["sum", "size"])
     count, mean = len(by_group), differences.mean()
@@ -55,7 +57,7 @@ def clustered_difference(differences: pd.Series, groups: pd.Series) -> tuple[flo
     sizes = np.array([*by_group["size"], size, size])
     centre = sum(sums) / sizes.sum()
     spread = math.sqrt(((np.array(sums) - centre * sizes) ** 2).sum()) / sizes.sum()
-    low, high = max(-1.0, centre - Z * spread), min(1.0, centre + Z * spread)
+    low, high = max(-1.0, centre - z * spread), min(1.0, centre + z * spread)
     return low, high, 2 * float(stats.norm.sf(abs(centre / spread))), error * math.sqrt(count / (count - 1))
 
 

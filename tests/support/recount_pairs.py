@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from itertools import combinations
 from typing import Any
 
@@ -19,10 +19,11 @@ from recount_run import Run
 from scipy import optimize, stats
 
 
-def comparisons(run: Run) -> dict[str, Any]:
+def comparisons(run: Run, stopped: Collection[tuple[str, str]]) -> dict[str, Any]:
+    """All pairs of those that were judged, the best first; whom a race stopped comes behind all others."""
     shares = {candidate: run.of(candidate) for candidate in run.candidates}
     judged = [one for one, calls in shares.items() if calls["verdict"].notna().any()]
-    ranked = sorted(judged, key=lambda one: -shares[one].query("finished")["passed"].mean())
+    ranked = sorted(judged, key=lambda one: (one in stopped, -shares[one].query("finished")["passed"].mean()))
     if len(ranked) < 2:
         return {"comparisons": [], "tag_comparisons": [], "power": None}
     pairs = [(first, second) for second, first in combinations(ranked, 2)]
@@ -59,7 +60,12 @@ def shown(found: Mapping[str, Any], p_holm: float | None) -> dict[str, Any]:
 
 
 def gap(
-    run: Run, first: tuple[str, str], second: tuple[str, str], column: str, cases: Sequence[str] | None = None
+    run: Run,
+    first: tuple[str, str],
+    second: tuple[str, str],
+    column: str,
+    cases: Sequence[str] | None = None,
+    z: float = Z,
 ) -> dict[str, Any]:
     sides = []
     for candidate in (first, second):
@@ -71,10 +77,10 @@ def gap(
     groups = run.calls.groupby("case")["group"].first().loc[means.index]
     faults = pd.concat([side["failed"].any() for side in sides], axis=1).loc[means.index].any(axis=1)
     better, worse = int((differences > 1e-12).sum()), int((differences < -1e-12).sum())
-    low, high, p, error = clustered_difference(differences, groups)
+    low, high, p, error = clustered_difference(differences, groups, z)
     exact = None
     if column == "passed" and run.cluster is None and run.trials == 1:
-        low, high = tango(better, worse, len(means))
+        low, high = tango(better, worse, len(means), z)
         fewer, both = min(better, worse), better + worse
         p = min(1.0, float(2 * stats.binom.cdf(fewer, both, 0.5) - stats.binom.pmf(fewer, both, 0.5)))
         exact = float(stats.binomtest(better, both).pvalue) if both else 1.0

@@ -14,7 +14,8 @@ from evalkit.report.html.scale import Scale, amounts, linear
 from evalkit.report.html.svg import colour, picture, shape, titled
 from evalkit.report.labels import Labels
 
-_WIDTH: Final = 480.0
+WIDTH: Final = 480.0
+"""Of a chart, pixels."""
 _ROW: Final = 26.0
 _CHAR: Final = 6.4
 """Pixels that a character of a label takes, about."""
@@ -48,6 +49,7 @@ class _Point:
     y: float
     ends: tuple[float | None, float | None]
     y_ends: tuple[float, float]
+    stopped: bool
     told: str
 
 
@@ -60,12 +62,12 @@ def pass_rate_chart(run: RunSummary) -> str | None:
     left = 16 + _CHAR * min(_NAME, max(len(labels.of(one)) for one in ranked))
     bottom = 8 + _ROW * len(ranked)
     lowest = min(_rate_ends(one)[0] for one in ranked)
-    scale = linear(100 * lowest, 100.0, left, _WIDTH - 70)
+    scale = linear(100 * lowest, 100.0, left, WIDTH - 70)
     shapes = list(_vertical_axis(scale, 8, bottom, lambda rate: f"{rate:g} %"))
     for row, one in enumerate(ranked):
         number = numbers[one.model, one.prompt]
         shapes += _rate_row(one, labels.of(one), number, scale, left, 8 + _ROW * (row + 0.5))
-    return picture(_WIDTH, bottom + 24, "Pass rates with their 95 % intervals", shapes)
+    return picture(WIDTH, bottom + 24, "Pass rates with their 95 % intervals", shapes)
 
 
 def _rate_row(one: ModelSummary, name: str, number: int, scale: Scale, left: float, y: float) -> Iterator[ET.Element]:
@@ -76,7 +78,7 @@ def _rate_row(one: ModelSummary, name: str, number: int, scale: Scale, left: flo
     line = shape("line", f"range {colour(number)}", x1=scale.at(100 * low), x2=scale.at(100 * high), y1=y, y2=y)
     yield titled(line, told)
     yield titled(shape("circle", f"dot {colour(number)}", cx=x, cy=y, r=5), told)
-    yield shape("text", "value", fmt.percent(one.calls.rate), x=_WIDTH - 4, y=y + 4, text_anchor="end")
+    yield shape("text", "value", fmt.percent(one.calls.rate), x=WIDTH - 4, y=y + 4, text_anchor="end")
 
 
 def trade_off_chart(run: RunSummary, amount: Amount) -> str | None:
@@ -86,18 +88,18 @@ def trade_off_chart(run: RunSummary, amount: Amount) -> str | None:
         return None
     left, top, bottom = 52.0, 12.0, _HEIGHT - 44
     ends = [end for point in points for end in (point.x, *point.ends) if end is not None]
-    across = amounts(ends, left, _WIDTH - 16)
+    across = amounts(ends, left, WIDTH - 16)
     up = linear(100 * min(point.y_ends[0] for point in points), 100.0, bottom, top)
     shapes = [
         *_vertical_axis(across, top, bottom, amount.shown),
-        *_horizontal_axis(up, left, _WIDTH - 16),
-        shape("text", "axis", amount.title, x=(left + _WIDTH - 16) / 2, y=_HEIGHT - 6, text_anchor="middle"),
+        *_horizontal_axis(up, left, WIDTH - 16),
+        shape("text", "axis", amount.title, x=(left + WIDTH - 16) / 2, y=_HEIGHT - 6, text_anchor="middle"),
         *_front(points, across, up),
         *(line for point in points for line in _cross(point, across, up)),
         *(titled(_dot(point, across, up), point.told) for point in points),
         *_names(points, across, up),
     ]
-    return picture(_WIDTH, _HEIGHT, f"Pass rate against {amount.title}", shapes)
+    return picture(WIDTH, _HEIGHT, f"Pass rate against {amount.title}", shapes)
 
 
 def unplaced(run: RunSummary, amount: Amount) -> list[str]:
@@ -113,7 +115,9 @@ def _points(run: RunSummary, amount: Amount) -> Iterator[_Point]:
         if x is not None and rate is not None and one.judged:
             low, high = _rate_ends(one)
             told = f"{labels.of(one)}: {fmt.passed(one.calls)}, {amount.title} {amount.shown(x)}"
-            yield _Point(labels.of(one), number, x, 100 * rate, amount.ends(one), (low, high), told)
+            yield _Point(
+                labels.of(one), number, x, 100 * rate, amount.ends(one), (low, high), one.candidate in run.stops, told
+            )
 
 
 def _rate_ends(one: ModelSummary) -> tuple[float, float]:
@@ -121,8 +125,12 @@ def _rate_ends(one: ModelSummary) -> tuple[float, float]:
 
 
 def _front(points: Sequence[_Point], across: Scale, up: Scale) -> list[ET.Element]:
-    """Steps along the points that no other beats: what lies below them is to be had with one of these."""
-    best = [point for point in points if not any(_beats(other, point) for other in points)]
+    """Steps along the points that no other beats: what lies below them is to be had with one of these.
+
+    Candidates that a race stopped are left out: they were asked fewer cases.
+    """
+    asked = [point for point in points if not point.stopped]
+    best = [point for point in asked if not any(_beats(other, point) for other in asked)]
     ordered = sorted(best, key=lambda point: (point.x, point.y))
     corners = [(later.x, sooner.y) for sooner, later in pairwise(ordered)]
     steps = [
@@ -163,7 +171,7 @@ def _names(points: Sequence[_Point], across: Scale, up: Scale) -> Iterator[ET.El
         x, y, wide = across.at(point.x), up.at(point.y), _CHAR * len(name)
         sides = ((x + 9, y - 16), (x - 9 - wide, y - 16), (x + 9, y + 4), (x - 9 - wide, y + 4))
         boxes = [(left, above, wide, _LINE) for left, above in sides]
-        inside = [box for box in boxes if box[0] >= across.start and box[0] + wide <= _WIDTH] or boxes[:1]
+        inside = [box for box in boxes if box[0] >= across.start and box[0] + wide <= WIDTH] or boxes[:1]
         box = next((box for box in inside if not any(_meet(box, other) for other in taken)), inside[0])
         taken.append(box)
         yield shape("text", "name", name, x=box[0], y=box[1] + 11)

@@ -10,7 +10,7 @@ from evalkit.report.markup import one_line
 
 COLOURS: Final = 8
 """Classes c0, c1, ... that tell candidates apart; further candidates have the same ones again."""
-_NAMESPACE: Final = "http://www.w3.org/2000/svg"
+NAMESPACE: Final = "http://www.w3.org/2000/svg"
 
 
 def colour(candidate: int) -> str:
@@ -37,7 +37,7 @@ def titled(element: ET.Element, title: str) -> ET.Element:
 
 def picture(width: float, height: float, name: str, shapes: Iterable[ET.Element]) -> str:
     """A whole picture. `name` is read to those who do not see it."""
-    root = shape("svg", "chart", viewBox=f"0 0 {width:g} {height:g}", role="img", xmlns=_NAMESPACE)
+    root = shape("svg", "chart", viewBox=f"0 0 {width:g} {height:g}", role="img", xmlns=NAMESPACE)
     root.set("aria-label", one_line(name))
     root.extend(shapes)
     return ET.tostring(root, encoding="unicode")

@@ -154,7 +154,7 @@ class CaseTable {
     if (!this.shown.length) return;
     this.selected = Math.min(this.shown.length - 1, Math.max(0, this.selected + by));
     const top = this.selected * ROW_HEIGHT;
-    const room = this.viewport.clientHeight - 2 * ROW_HEIGHT;
+    const room = this.viewport.clientHeight - this.head.offsetHeight - ROW_HEIGHT;
     if (top < this.viewport.scrollTop) this.viewport.scrollTop = top;
     else if (top > this.viewport.scrollTop + room) this.viewport.scrollTop = top - room;
     this.render();
