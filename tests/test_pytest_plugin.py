@@ -251,6 +251,16 @@ def test_nothing_heavy_is_imported_where_nobody_wants_suites() -> None:
     assert not loaded & {"yaml", "rich", "typer", "numpy"}
 
 
+def test_ctrl_c_ends_the_session_and_says_how_to_go_on(project: Project) -> None:
+    killed = "import os, signal\n\ndef other(vars):\n    os.kill(os.getpid(), signal.SIGINT)\n    return 'right'\n"
+    (project.path / "evals/f.py").write_text(killed)
+    code, shown = project.pytest("--evalkit", "evals", "--evalkit-model", "k", "-k", "good")
+    assert code == pytest.ExitCode.INTERRUPTED
+    (run,) = project.runs
+    assert f"evals/s.yaml: interrupted; go on with: evalkit run evals/s.yaml --resume {run}" in shown
+    assert "INTERNALERROR" not in shown
+
+
 class TestSuiteRun:
     """What cannot be had from outside."""
 

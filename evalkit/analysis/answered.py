@@ -14,11 +14,12 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from evalkit.analysis.latencies import percentile_intervals
 from evalkit.analysis.rows import CallRow
 from evalkit.stats.distributions import beta_cdf, beta_quantile
 from evalkit.stats.intervals import Interval
 from evalkit.stats.paired import clustered_difference
-from evalkit.stats.quantiles import quantile, quantile_interval
+from evalkit.stats.quantiles import quantile
 from evalkit.types import Record
 
 _TIMED: Final = (("p50", 0.5), ("p95", 0.95))
@@ -37,6 +38,7 @@ class Answered:
 
     Attributes:
         latencies: milliseconds of all answers.
+        timed: the place of the case that each of these is of.
         latency_log, cost, output_tokens: the mean over each case's answers, NaN where it is unknown; of latency, the
             mean of its logarithm.
         served_models, fingerprints, finish_reasons: how many answers said so; what no answer said is left out.
@@ -45,6 +47,7 @@ class Answered:
     """
 
     latencies: Sequence[float]
+    timed: Sequence[int]
     latency_log: NDArray[np.float64]
     cost: NDArray[np.float64]
     output_tokens: NDArray[np.float64]
@@ -145,8 +148,8 @@ def slowdown(old: Answered, new: Answered, clusters: Sequence[str] | None) -> Sl
     if logs is None:
         return None
     return Slowdown(
-        _percentiles(old.latencies),
-        _percentiles(new.latencies),
+        _percentiles(old),
+        _percentiles(new),
         logs.cases,
         math.exp(logs.difference),
         Interval(math.exp(logs.interval.low), math.exp(logs.interval.high)),
@@ -154,8 +157,9 @@ def slowdown(old: Answered, new: Answered, clusters: Sequence[str] | None) -> Sl
     )
 
 
-def _percentiles(latencies: Sequence[float]) -> dict[str, Percentile]:
-    return {name: Percentile(quantile(latencies, q), *quantile_interval(latencies, q)) for name, q in _TIMED}
+def _percentiles(answers: Answered) -> dict[str, Percentile]:
+    ends = percentile_intervals(answers.latencies, answers.timed)
+    return {name: Percentile(quantile(answers.latencies, q), *ends[name]) for name, q in _TIMED}
 
 
 class _Collect:
@@ -164,6 +168,7 @@ class _Collect:
     def __init__(self, case_ids: Sequence[str]) -> None:
         self._places = {case_id: place for place, case_id in enumerate(case_ids)}
         self._latencies = array("d")
+        self._timed = array("L")
         self._means = {name: _Means(len(case_ids)) for name in ("latency_log", "cost", "output_tokens")}
         self._said: dict[str, Counter[str]] = {
             name: Counter() for name in ("served_model", "fingerprint", "finish_reason")
@@ -187,6 +192,7 @@ class _Collect:
     def _measure(self, answer: Record, place: int) -> None:
         if answer.latency_ms is not None:
             self._latencies.append(answer.latency_ms)
+            self._timed.append(place)
         if answer.latency_ms:
             self._means["latency_log"].add(place, math.log(answer.latency_ms))
         self._means["cost"].add(place, answer.cost_usd)
@@ -197,6 +203,7 @@ class _Collect:
         logs, cost, tokens = (sums.means() for sums in self._means.values())
         return Answered(
             self._latencies,
+            self._timed,
             logs,
             cost,
             tokens,

@@ -6,6 +6,7 @@ import math
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from itertools import pairwise
 from typing import Final
 
 from evalkit.analysis.choosing import COST, Choice, Field, front_of
@@ -21,8 +22,10 @@ from evalkit.runner.manifest import MANIFEST
 from evalkit.suite.decide_block import read_rules
 from evalkit.suite.decide_rules import Bound, DecideRules, OneOf, Requirement
 
-_DOUBLINGS: Final = 10
-"""How often traffic is doubled, or halved, in search of another answer."""
+_STEPS: Final = 80
+_PER_DOUBLING: Final = 8
+"""Steps in which traffic grows, or falls, in search of another answer. One more server of one's own is a jump in its
+cost, so that an answer may hold for a narrow range of traffic only."""
 _HALVINGS: Final = 12
 
 
@@ -136,28 +139,26 @@ def _changes(field: Field, rules: DecideRules, recommended: Entrant | None) -> I
         other = field.choose(replace(rules, margin=margin)).recommended
         if other is not None and other is not recommended:
             yield Change("margin", margin, other.candidate)
-    for factor in (0.5, 2.0) if rules.requests_per_day and recommended else ():
-        yield from _other_traffic(field, rules, rules.requests_per_day or 0.0, factor)
+    for up in (False, True) if rules.requests_per_day and recommended else ():
+        yield from _other_traffic(field, rules, rules.requests_per_day or 0.0, up=up)
 
 
-def _other_traffic(field: Field, rules: DecideRules, given: float, factor: float) -> Iterator[Change]:
+def _other_traffic(field: Field, rules: DecideRules, given: float, *, up: bool) -> Iterator[Change]:
     """Find the nearest traffic, below or above what is given, at which the answer is another one."""
 
     def answer(traffic: float) -> Entrant | None:
         return field.choose(replace(rules, requests_per_day=traffic)).recommended
 
-    now, same = answer(given), given
-    for _ in range(_DOUBLINGS):
-        if answer(same * factor) is not now:
-            break
-        same *= factor
-    else:
+    now, factor = answer(given), 2.0 ** ((1 if up else -1) / _PER_DOUBLING)
+    steps = pairwise(given * factor**step for step in range(_STEPS + 1))
+    same, other = next((pair for pair in steps if answer(pair[1]) is not now), (given, given))
+    if other == given:
         return
-    other = same * factor
     for _ in range(_HALVINGS):
         middle = math.sqrt(same * other)
         same, other = (middle, other) if answer(middle) is now else (same, middle)
-    turned = rounded(other, up=factor > 1)
+    # Where the other answer holds for a narrow range only, a round number may be beyond it.
+    turned = next(traffic for traffic in (rounded(other, up=up), other) if answer(traffic) is not now)
     if (found := answer(turned)) is not None:
         yield Change("requests_per_day", turned, found.candidate)
 

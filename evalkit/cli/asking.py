@@ -8,7 +8,7 @@ from typing import TypeVar
 
 import typer
 
-from evalkit.errors import EvalkitError
+from evalkit.errors import EvalkitError, ExitCode
 
 Value = TypeVar("Value")
 
@@ -27,10 +27,22 @@ def ask(question: str, default: str, read: Callable[[str], Value]) -> Value:
         read: turns the answer into a value; raises ConfigError, BadParameter or ValueError for one it cannot use.
     """
     while True:
-        answer: str = typer.prompt(question, default=default, err=True, show_default=bool(default))
+        answer = _answer(lambda: typer.prompt(question, default=default, err=True, show_default=bool(default)))
         try:
             return read(answer.strip())
         except EvalkitError as error:
             typer.echo(f"  {error.message}" + (f"; {error.remedy}" if error.remedy else ""), err=True)
         except (typer.BadParameter, ValueError) as error:
             typer.echo(f"  {error}", err=True)
+
+
+def confirm(question: str) -> bool:
+    """Ask for yes or no; yes is the default."""
+    return _answer(lambda: typer.confirm(question, default=True, err=True))
+
+
+def _answer(put: Callable[[], Value]) -> Value:
+    try:
+        return put()
+    except typer.Abort:
+        raise typer.Exit(ExitCode.INTERRUPTED) from None

@@ -11,7 +11,9 @@ import typer
 def cascade(
     run: Annotated[
         str,
-        typer.Argument(help="The run's folder, results/SUITE/RUN-ID, or its id.", metavar="RUN", show_default=False),
+        typer.Argument(
+            help="A run's folder or id, or a suite's name for its newest run.", metavar="RUN", show_default=False
+        ),
     ],
     cheap: Annotated[
         str | None,

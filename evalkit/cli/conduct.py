@@ -164,6 +164,7 @@ class Conductor:
                 starting=starting,
                 folder=self.folder,
                 observer=self._progress,
+                show_limits=self._progress.limited,
                 stop=self._stop,
                 ceilings=self._assembly.ceilings,
             )

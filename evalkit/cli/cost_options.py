@@ -104,7 +104,9 @@ def _named(text: str, separator: str | None) -> Named | None:
 Run = Annotated[
     str | None,
     typer.Argument(
-        help="A run's folder, or its id: its candidates and tokens count.", metavar="RUN", show_default=False
+        help="A run's folder or id, or a suite's name for its newest run: its candidates and tokens count.",
+        metavar="RUN",
+        show_default=False,
     ),
 ]
 RequestsPerDay = Annotated[

@@ -9,11 +9,23 @@ import typer
 
 from evalkit.cli.cost_options import amount
 
+_Traffic = Annotated[
+    Any,
+    typer.Option(
+        "--requests-per-day",
+        help="Go by what this traffic, such as 50k, costs in a month.",
+        metavar="N",
+        parser=amount,
+    ),
+]
+
 
 def decide(
     run: Annotated[
         str,
-        typer.Argument(help="The run's folder, results/SUITE/RUN-ID, or its id.", metavar="RUN", show_default=False),
+        typer.Argument(
+            help="A run's folder or id, or a suite's name for its newest run.", metavar="RUN", show_default=False
+        ),
     ],
     require: Annotated[
         list[str] | None,
@@ -42,15 +54,7 @@ def decide(
         float | None,
         typer.Option("--margin", help="How far below the best pass rate still counts as as good: 0.02 is 2 points."),
     ] = None,
-    requests_per_day: Annotated[
-        Any,
-        typer.Option(
-            "--requests-per-day",
-            help="Go by what this traffic, such as 50k, costs in a month.",
-            metavar="N",
-            parser=amount,
-        ),
-    ] = None,
+    requests_per_day: _Traffic = None,
     suite: Annotated[
         Path | None,
         typer.Option("--suite", help="Take the `decide:` block of this suite file, not the run's.", metavar="SUITE"),

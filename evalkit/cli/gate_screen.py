@@ -90,10 +90,8 @@ def print_baseline(
     for one in baseline.candidates:
         rate, known = percent(pass_rate(one.results)), len(baseline.questions) - one.unfinished
         _print(console, f"{candidate_name(one.candidate)}: {rate} of {counted(known, 'case')} passed")
-        for cases, what in (
-            (one.unfinished, "no result, and will not be compared"),
-            (one.faulty, "errors, as failures"),
-        ):
+        kept = ((one.unfinished, "no result, and will not be compared"), (one.faulty, "errors, kept as failures"))
+        for cases, what in kept:
             if cases:
                 _print(console, f"  {counted(cases, 'case')} with {what}", "yellow")
     if old is not None:

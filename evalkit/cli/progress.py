@@ -44,6 +44,10 @@ class Progress(Protocol):
         """Show that a candidate has left the race."""
         ...
 
+    def limited(self, limits: Mapping[str, Callable[[], int]]) -> None:
+        """Show from now on how many calls each model may have in flight."""
+        ...
+
     def stopping(self) -> None:
         """Show that the run ends early, once the calls in flight are finished."""
         ...
@@ -84,6 +88,10 @@ class Lines:
         """Print why."""
         self._print(f"{model}: given up: {reason}")
 
+    def limited(self, limits: Mapping[str, Callable[[], int]]) -> None:
+        """Take note, for the lines to come."""
+        _note(limits, self._tallies)
+
     def dropped(self, stop: RaceStop) -> None:
         """Print who and when."""
         self._print(_out(stop))
@@ -107,6 +115,12 @@ class Lines:
         pass
 
 
+def _note(limits: Mapping[str, Callable[[], int]], tallies: Mapping[str, Tally]) -> None:
+    for model, limit in limits.items():
+        if model in tallies:
+            tallies[model].limit = limit
+
+
 def _line(tally: Tally, elapsed_s: float) -> str:
     """All there is to say of a model's calls, in one line."""
     per_s = tally.done / elapsed_s if elapsed_s > 0 else None
@@ -117,6 +131,7 @@ def _line(tally: Tally, elapsed_s: float) -> str:
         tally.speed,
         f"{fmt.rate(per_s)}/s",
         fmt.counted(tally.retries, "retry", "retries") if tally.retries else "",
+        tally.in_flight,
         tally.cost if tally.cost_usd is not None else "",
         f"{elapsed_s:.0f} s" + (f", about {left_s:.0f} s left" if left_s else ""),
     ]
@@ -157,6 +172,10 @@ class LiveProgress:
     def gave_up(self, model: str, reason: str) -> None:
         """Say why above the bars."""
         self._bars.console.print(Text(one_line(f"{model}: given up: {reason}"), style="red"))
+
+    def limited(self, limits: Mapping[str, Callable[[], int]]) -> None:
+        """Take note, for the bars."""
+        _note(limits, self._tallies)
 
     def dropped(self, stop: RaceStop) -> None:
         """Say who and when above the bars."""
@@ -217,11 +236,12 @@ _CELLS: Final[Mapping[str, Callable[[Tally, Task], Text]]] = {
     "speed": lambda tally, _: Text(tally.speed if tally.latencies.count else ""),
     "cost": lambda tally, _: Text(tally.cost if tally.cost_usd is not None else ""),
     "retries": lambda tally, _: Text(f"{tally.retries} retries" if tally.retries else "", "yellow"),
+    "limit": lambda tally, _: Text(tally.in_flight, "dim"),
     "per_s": lambda _, task: Text(f"{fmt.rate(task.speed)}/s" if task.speed else "-", "dim"),
 }
 """The cells of a model's line, in their order."""
 
-_BY_WORTH: Final = {"passed": 20, "rate": 19, "speed": 24, "per_s": 7, "cost": 9, "retries": 11}
+_BY_WORTH: Final = {"passed": 20, "rate": 19, "speed": 24, "per_s": 7, "cost": 9, "retries": 11, "limit": 10}
 """The characters that each takes, what matters most first: the last ones go first where there is little room."""
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import typer
 
 from evalkit.cli.asking import ask as put
-from evalkit.cli.asking import somebody_there
+from evalkit.cli.asking import confirm, somebody_there
 from evalkit.errors import ConfigError
 from evalkit.models.config import load_models
 from evalkit.providers.build import Providers
@@ -57,7 +57,7 @@ def _asked(given: Answers) -> Answers:
     rate = put("Pass rate it must reach", "0.9", _share) if given.pass_rate is None else given.pass_rate
     workflow = given.workflow
     if workflow is None:
-        workflow = typer.confirm("Write a GitHub workflow that guards the prompts", default=True, err=True)
+        workflow = confirm("Write a GitHub workflow that guards the prompts")
     return Answers(task, name, models, rate, workflow)
 
 

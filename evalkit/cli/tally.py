@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -39,7 +40,10 @@ class Latencies:
 
 @dataclass(slots=True)
 class Tally:
-    """One model's calls: how many there are to be, and what came of those that are finished."""
+    """One model's calls: how many there are to be, and what came of those that are finished.
+
+    `limit` tells how many may be in flight now, None where nobody knows.
+    """
 
     total: int
     done: int = 0
@@ -48,6 +52,7 @@ class Tally:
     retries: int = 0
     cost_usd: float | None = None
     latencies: Latencies = field(default_factory=Latencies)
+    limit: Callable[[], int] | None = None
 
     def add(self, record: Record, score: CallScore) -> None:
         """Count a finished call."""
@@ -71,6 +76,11 @@ class Tally:
     def speed(self) -> str:
         """The median and the 95th percentile of the latency: p50 412 ms, p95 1.20 s."""
         return f"p50 {fmt.duration(self.latencies.quantile(0.5))}, p95 {fmt.duration(self.latencies.quantile(0.95))}"
+
+    @property
+    def in_flight(self) -> str:
+        """How many calls may be in flight now: limit 32; empty where nobody knows."""
+        return "" if self.limit is None else f"limit {self.limit()}"
 
     @property
     def cost(self) -> str:

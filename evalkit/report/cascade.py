@@ -37,8 +37,9 @@ _ROUTED: Final = (
     "candidate within the margin of the best."
 )
 _NO_PAIRS: Final = (
-    "There is no pair of candidates to try: it takes two that finished two cases in common, the first of them cheaper "
-    "than the second or, where not all costs are known, passing less often. To name both, by --cheap and --strong, will do."
+    "There is no pair of candidates to try: it takes two that finished two cases in common, the first of them "
+    "cheaper than the second or, where not all costs are known, passing less often. --cheap and --strong together name "
+    "any two."
 )
 
 
@@ -112,7 +113,7 @@ def _words(one: Cascade, name: Name, margin: float) -> Iterator[str]:
         )
     if one.by_agreement:
         cheap = name(one.pair.cheap)
-        yield f"{cheap} is asked as often as there are trials, and says what most of them say; all of them are paid for."
+        yield f"{cheap} is asked once per trial, and says what most of these answers say; all of them are paid for."
 
 
 def _result(one: Cascade, held: Worth, name: Name) -> str:

@@ -137,7 +137,8 @@ def _can_show(pair: CandidateComparison) -> Iterator[str]:
         return
     ends, cases = pair.difference.interval, fmt.counted(pair.difference.cases, "case")
     if pair.detectable is None:
-        yield f"That does not show that they are equal: by {cases}, B - A may be anything from {points_span(ends)} points."
+        span_of = points_span(ends)
+        yield f"That does not show that they are equal: by {cases}, B - A may lie anywhere in {span_of} points."
     else:
         yield (
             f"That does not show that they are equal: where two sides disagree as much as these, {cases} show a "

@@ -76,7 +76,7 @@ def standing(gap: Gap, other: str) -> str:
 
 def among(tests: int) -> str:
     """Why an interval that leaves out 0 shows nothing yet: the end of a sentence."""
-    return f" among {fmt.counted(tests, 'pair')}"
+    return f", allowing for chance among {fmt.counted(tests, 'pair')}"
 
 
 def cases(pair: Comparison) -> str:

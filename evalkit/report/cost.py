@@ -178,7 +178,7 @@ def _server_row(use: Use, fleet: Fleet, name: Names) -> tuple[str, ...]:
 
 
 def _even_sheet(outlook: Outlook, name: Names) -> Sheet:
-    header = ("API / servers", "requests/day", "tokens/day", "tokens/month", "95 %")
+    header = ("API / servers", "requests/day", "tokens/day", "tokens/month", "95 %, tokens/day")
     evens = outlook.break_evens
     return Sheet(
         "Where servers of your own break even",
@@ -255,10 +255,28 @@ def _sizing(kind: Traffic, evens: Sequence[BreakEven]) -> tuple[str, ...]:
 
 
 def _volume_sheet(outlook: Outlook, name: Names) -> Sheet:
-    header = ("candidate", *(f"{amount(volume)} tokens/day" for volume in VOLUMES))
+    header = ("candidate", *(f"{amount(volume)} tokens/day" for volume in VOLUMES), "95 %")
     rows = tuple(
-        (name.of(row[0].use), *(fmt.usd(one.usd_per_month.value if one.usd_per_month else None) for one in row))
+        (
+            name.of(row[0].use),
+            *(fmt.usd(one.usd_per_month.value if one.usd_per_month else None) for one in row),
+            _spread([one.usd_per_month for one in row]),
+        )
         for row in outlook.at_volumes
     )
     own = outlook.kind.input_share is None and outlook.kind.trace is None
     return Sheet("$ a month, by volume", header, rows, after=(_OWN_TOKENS,) if own and len(rows) > 1 else ())
+
+
+def _spread(figures: Sequence[Figure | None]) -> str:
+    """How far the intervals of some costs reach below and above them, at the widest."""
+    parts = [
+        (one.low / one.value, one.high / one.value)
+        for one in figures
+        if one and one.value and one.low is not None and one.high is not None
+    ]
+    if not parts or len(parts) < len(figures):
+        free = all(one and one.value == one.low == one.high for one in figures)
+        return "as given" if free else fmt.UNKNOWN
+    low, high = min(low for low, _ in parts), max(high for _, high in parts)
+    return "as given" if low == high else f"{fmt.points(low - 1)} to {fmt.points(high - 1)} %"

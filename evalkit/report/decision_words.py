@@ -55,7 +55,11 @@ class Words:
             yield self._evidence(recommended)
             yield from self._preference(recommended)
             if recommended.stopped_after is not None:
-                yield f"The race {_stopped(recommended)}, so its figures are over fewer cases than those of the others."
+                yield (
+                    f"The race stopped {self.name(recommended.candidate)} after "
+                    f"{fmt.counted(recommended.stopped_after, 'case')}, so its figures are over fewer cases than those "
+                    "of others."
+                )
             yield from (self._doubt(one) for one in recommended.judgements if one.standing is Standing.MET_BY_ESTIMATE)
         elif nearest:
             missed = "; ".join(map(self.judged, nearest.broken))
@@ -100,19 +104,17 @@ class Words:
                 any_other = rival or f"any of the {len(others)} others"
                 return f"{highest}, and is shown not to be worse than {any_other} by more than {margin}."
             some_other = rival or f"one of the {len(others)} others"
-            return f"{highest}, but {some_other} may be better by more than {margin}: that {self._open()}."
+            return f"{highest}, but {some_other} may be better by more than {margin}{self._needed('rule that out')}."
         best, gap = self.name(decision.best), one.to_best
         distance = f": {points(gap)}, {better_worse(gap)}" if gap else ""
         if shown:
             return f"Shown not to be worse than the best ({best}) by more than {margin}{distance}."
         estimate = f"By estimate not worse than the best ({best}) by more than {margin}{distance}."
-        return f"{estimate} A larger drop {self._open()}."
+        return f"{estimate} A larger drop is not ruled out{self._needed('show it')}."
 
-    def _open(self) -> str:
+    def _needed(self, to_do: str) -> str:
         needed = self._decision.cases_needed
-        return "is not ruled out" + (
-            f"; about {fmt.count(needed)} cases would show it, if the estimates hold" if needed else ""
-        )
+        return f"; about {fmt.count(needed)} cases would {to_do}, if the estimates hold" if needed else ""
 
     def _margin(self) -> str:
         return _size(self._decision.rules.margin)
@@ -185,7 +187,7 @@ class Words:
         decision = self._decision
         if decision.runner_up:
             runner_up = decision.option(decision.runner_up)
-            early = f", which the race {_stopped(runner_up)}" if runner_up and runner_up.stopped_after else ""
+            early = f" ({_stopped(runner_up)})" if runner_up and runner_up.stopped_after is not None else ""
             yield f"Runner-up, without {self.name(decision.recommended)}: {self.name(decision.runner_up)}{early}."
         yield from map(self._change, decision.changes)
         if decision.recommended and not decision.changes and len(decision.options) > 1:
@@ -196,8 +198,7 @@ class Words:
         if change.key == "margin" and change.to is not None:
             return f"With a margin of {_size(change.to)}, {then}."
         if change.key == "requests_per_day" and change.to is not None:
-            more = change.to > (self._decision.rules.requests_per_day or 0)
-            return f"From {change.to:,.10g} requests a day {'upwards' if more else 'downwards'}, {then}."
+            return f"At {change.to:,.10g} requests a day, {then}."
         key = change.key
         return f"Without {key}, {then}." if change.to is None else f"If {key} could be {change.to:.10g}, {then}."
 

@@ -47,20 +47,20 @@ def _figures(summary: ModelSummary, labels: Labels) -> str:
 
 def _order(run: RunSummary, labels: Labels, leader: str) -> str:
     """How all others stand to the leader, by the paired differences."""
-    pairs = run.comparisons.against_best() if run.comparisons else ()
-    if not pairs:
+    found = run.comparisons
+    pairs = found.against_best() if found else ()
+    if not found or not pairs:
         return "No other candidate has a verdict on a case in common with it."
     to_the_end = [pair for pair in pairs if pair.first not in run.stops]
-    parts = [part for kind in _KINDS for part in _of_kind(kind, to_the_end, len(run.comparisons.pairs), labels, leader)]
-    return f"{'; '.join([*parts, *_stopped(run, labels)])}."
+    parts = [part for kind in _KINDS for part in _of_kind(kind, to_the_end, len(found.pairs), labels, leader)]
+    return " ".join(filter(None, [f"{'; '.join(parts)}." if parts else "", _stopped(run, labels)]))
 
 
-def _stopped(run: RunSummary, labels: Labels) -> Iterator[str]:
-    """Whom a race stopped: that is decided by its own test, which is another one than that of the pairs."""
-    if names := [plain(labels.of(one)) for one in run.ranked() if one.candidate in run.stops]:
-        yield f"the race stopped {', '.join(names[:_NAMED])}" + (
-            f" and {fmt.count(len(names) - _NAMED)} more" if len(names) > _NAMED else ""
-        )
+def _stopped(run: RunSummary, labels: Labels) -> str:
+    """Who left a race early: its own test decided that, which is another one than that of the pairs."""
+    names = [plain(labels.of(one)) for one in run.ranked() if one.candidate in run.stops]
+    more = f" and {fmt.count(len(names) - _NAMED)} more" if len(names) > _NAMED else ""
+    return f"Out of the race before its end: {', '.join(names[:_NAMED])}{more}." if names else ""
 
 
 def _of_kind(kind: Standing, pairs: Sequence[Comparison], tests: int, labels: Labels, leader: str) -> Iterator[str]:

@@ -67,6 +67,7 @@ class Execution:
     """What is needed to carry out a job in a folder.
 
     `starting` holds, per model, the task that starts its provider. Each model waits for its own only.
+    `show_limits` is handed, per candidate, what tells its limit on calls in flight, at any moment.
     """
 
     job: Job
@@ -78,6 +79,7 @@ class Execution:
     stop: asyncio.Event
     ceilings: Ceilings = NO_CEILINGS
     policy: RetryPolicy = field(default_factory=RetryPolicy)
+    show_limits: Callable[[Mapping[str, Callable[[], int]]], None] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,6 +174,8 @@ async def execute(run: Execution) -> Conditions:
         "prompts": {prompt.name: prompt.fingerprint for prompt in run.manifest.prompts},
     }
     lines, judges_lines = _lines(run)
+    if run.show_limits is not None:
+        run.show_limits({model.name: _limit_of(lines[model.name]) for model in run.job.models if model.name in lines})
     course = _course(run)
     late = _in_the_way(run.job) if run.manifest.load else frozenset()
     resumed = (run.folder / RECORDS).exists()
@@ -197,6 +201,10 @@ async def execute(run: Execution) -> Conditions:
         name: tuple(line.limiter.history) for name, line in (judges_lines | lines).items() if line.limiter.history
     }
     return Conditions(watch.seen(), changed, budget.reached, course.result() if course else None)
+
+
+def _limit_of(line: Line) -> Callable[[], int]:
+    return lambda: line.limiter.limit
 
 
 def _course(run: Execution) -> Course | None:

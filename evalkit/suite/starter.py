@@ -14,8 +14,8 @@ from importlib import resources
 from pathlib import Path, PurePosixPath
 from typing import Final, NamedTuple
 
-from evalkit.errors import ConfigError, Location, one_or_many
-from evalkit.files import WriteError
+from evalkit.errors import ConfigError, one_or_many
+from evalkit.files import WriteError, write_atomically
 from evalkit.models.config import FILE, load_models
 from evalkit.models.table import provider_table
 from evalkit.structure import error_parts
@@ -274,10 +274,7 @@ def write_starter(starter: Starter, folder: Path) -> Iterator[tuple[str, PurePos
         yield "wrote", path
     for path, text in starter.longer.items():
         there = (folder / path).exists()
-        try:
-            (folder / path).write_text(text, encoding="utf-8", newline="")
-        except OSError as error:
-            raise _unwritable(folder / path, error) from None
+        write_atomically(folder / path, text)
         yield "added to" if there else "wrote", path
 
 
@@ -287,8 +284,4 @@ def _write_new(path: Path, text: str) -> None:
         with path.open("x", encoding="utf-8", newline="\n") as file:
             file.write(text)
     except OSError as error:
-        raise _unwritable(path, error) from None
-
-
-def _unwritable(path: Path, error: OSError) -> WriteError:
-    return WriteError(f"cannot write {path}: {error.strerror or error}", remedy="make the folder writable")
+        raise WriteError(f"cannot write {path}: {error.strerror or error}", remedy="make the folder writable") from None

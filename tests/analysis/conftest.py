@@ -75,6 +75,7 @@ class Runs:
     """Writes runs from a letter per planned call: Passed, Failed, Error, ? missing, Unjudged, Scorer failed.
 
     `verdicts` may give the scorers' verdicts on each call that passed or failed; those of the other calls are ignored.
+    `xs` may give the value of each case's var x, which by default numbers them.
     """
 
     usage = Usage
@@ -82,10 +83,10 @@ class Runs:
     def __init__(self, folder):
         self.folder = folder
 
-    def __call__(self, letters, *, fields=None, tags=None, trials=1, verdicts=None, **named):
+    def __call__(self, letters, *, fields=None, tags=None, trials=1, verdicts=None, xs=None, **named):
         manifest = manifest_of(trials=trials, **named)
         size = len(letters) // (len(manifest.models) * len(manifest.prompts) * trials)
-        cases = tuple(Case(f"c{i}", {"x": i}, tags=(tags or {}).get(f"c{i}", ())) for i in range(size))
+        cases = tuple(Case(f"c{i}", {"x": xs[i] if xs else i}, tags=(tags or {}).get(f"c{i}", ())) for i in range(size))
         write_manifest(self.folder, manifest)
         write_cases(self.folder, cases)
         with Journal(self.folder, {}) as journal:

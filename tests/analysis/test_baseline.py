@@ -9,7 +9,7 @@ import pytest
 from stored import store_run
 
 from evalkit.analysis import load_run
-from evalkit.analysis.baseline import Baseline, encode_baseline, flips, freeze, read_baseline
+from evalkit.analysis.baseline import Baseline, as_kept, encode_baseline, flips, freeze, read_baseline
 from evalkit.analysis.measured import measure
 from evalkit.errors import ConfigError
 from evalkit.types import Usage
@@ -136,9 +136,15 @@ def test_a_missing_file_says_how_to_make_one(tmp_path: Path) -> None:
     ("text", "words"),
     [
         ("{\n<<<<<<< HEAD\n}", "2:1: is not JSON"),
-        ("[]", "is not a baseline of format 1"),
-        ('{"format": 2}', "is not a baseline of format 1"),
-        ('{"format": 1}', "is damaged: KeyError: 'cases'"),
+        ("[]", "is no baseline"),
+        ('{"format": 1, "suite": "s"}', "is no baseline"),
+        (
+            '{"format": 2, "evalkit": "9.0", "suite": "s", "candidates": [], "cases": {}}',
+            "is a baseline of format 2, of evalkit 9.0; this release reads format 1",
+        ),
+        ('{"format": 1, "suite": "s", "candidates": [], "cases": {}}', "it has no cases, no candidates"),
+        ('{"format": NaN}', "is damaged: NaN is no number"),
+        ("[" * 100_000, "is damaged: maximum recursion"),
     ],
 )
 def test_what_is_no_baseline_is_refused(text: str, words: str, tmp_path: Path) -> None:
@@ -150,14 +156,56 @@ def test_what_is_no_baseline_is_refused(text: str, words: str, tmp_path: Path) -
 
 def test_a_file_that_is_no_text_is_refused(tmp_path: Path) -> None:
     (tmp_path / "b.json").write_bytes(b"\xff")
-    with pytest.raises(ConfigError, match="cannot be read"):
+    with pytest.raises(ConfigError, match="is damaged: 'utf-8' codec"):
         read_baseline(tmp_path / "b.json")
+    with pytest.raises(ConfigError, match="cannot be read: Is a directory"):
+        read_baseline(tmp_path)
 
 
-@pytest.mark.parametrize("result", ["2/1", "1/1, 1 error", "x", "1", "1/2, score 2.5e3"])
+@pytest.mark.parametrize(
+    "result", ["2/1", "1/1, 1 error", "x", "1", "1/2, score 2.5e3", "1/1, score 1.1", "5000000000/5000000000"]
+)
 def test_an_impossible_result_is_refused(result: str, tmp_path: Path) -> None:
     content = json.loads(encode_baseline(baseline_of(tmp_path / "run", {"m": {"a": True}})))
     content["candidates"][0]["results"]["a"] = result
     (tmp_path / "b.json").write_text(json.dumps(content), encoding="utf-8")
-    with pytest.raises(ConfigError, match="is damaged: ValueError"):
+    with pytest.raises(ConfigError, match=r"is damaged: (Value|Overflow)Error"):
         read_baseline(tmp_path / "b.json")
+
+
+@pytest.mark.parametrize("value", ["1", -1, True])
+@pytest.mark.parametrize("key", ["latency_ms", "cost_per_case_usd"])
+def test_an_impossible_quantity_is_refused(key: str, value: Any, tmp_path: Path) -> None:
+    content = json.loads(encode_baseline(baseline_of(tmp_path / "run", {"m": {"a": True}})))
+    content["candidates"][0][key] = dict.fromkeys(("p50", "p90", "p95", "p99"), value) if key == "latency_ms" else value
+    (tmp_path / "b.json").write_text(json.dumps(content), encoding="utf-8")
+    with pytest.raises(ConfigError, match="is neither a time nor a cost"):
+        read_baseline(tmp_path / "b.json")
+
+
+def test_no_candidate_stands_in_a_baseline_twice(tmp_path: Path) -> None:
+    content = json.loads(encode_baseline(baseline_of(tmp_path / "run", {"m": {"a": True}})))
+    content["candidates"] *= 2
+    (tmp_path / "b.json").write_text(json.dumps(content), encoding="utf-8")
+    with pytest.raises(ConfigError, match="one of them twice"):
+        read_baseline(tmp_path / "b.json")
+
+
+@pytest.mark.parametrize("score", [1e-5, 1e-9, 1 / 3, 0.999999999])
+def test_scores_come_back_as_a_gate_compares_them(score: float, tmp_path: Path) -> None:
+    baseline = baseline_of(tmp_path / "run", {"m": {"a": (score, score, 0.25), "b": (None, None, None)}}, trials=3)
+    (frozen,) = through_the_file(baseline, tmp_path).candidates
+    assert frozen.results.score == as_kept(baseline.candidates[0].results).score
+    assert frozen.results.score[0] == pytest.approx(2 * score + 0.25, abs=2e-6)
+    assert (frozen.unfinished, frozen.faulty) == (1, 0)
+
+
+def test_one_case_that_flips_changes_few_lines(tmp_path: Path) -> None:
+    before, after = (
+        encode_baseline(baseline_of(tmp_path / name, {"m": {f"c{n}": n != wrong for n in range(50)}})).splitlines()
+        for name, wrong in (("old", 60), ("new", 7))
+    )
+    assert [(a.strip(), b.strip()) for a, b in zip(before, after, strict=True) if a != b] == [
+        ('"pass_rate": 1.0,', '"pass_rate": 0.98,'),
+        ('"c7": "1/1",', '"c7": "0/1",'),
+    ]

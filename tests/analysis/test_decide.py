@@ -242,13 +242,7 @@ class TestChanges:
         assert (change.key, change.to, who(change.recommended)) == ("margin", to, then)
 
     def test_traffic_at_which_servers_of_ones_own_pay(self):
-        shape = Shape(exactly(1), exactly(300), exactly(100), exactly(0.001))
-        server = rented(1, 2.0, Throughput(10_000, "given"))
-        api, own = Use("api", "p", shape), Use("own", "p", replace_usd(shape), server=server)
-        candidates = {
-            "api": (*outcome("PPPF", cost=1)[:2], {"use": api}),
-            "own": (*outcome("PPPF")[:2], {"use": own}),
-        }
+        candidates = by_traffic(tokens_per_s=10_000)
         at = decide(*field(**candidates), replace(RULES, requests_per_day=1000))
         assert who(at.recommended) == "api"
         assert at.option(("api", "p")).monthly_usd.value == pytest.approx(1000 * 365 / 12 * 0.001)
@@ -262,9 +256,24 @@ class TestChanges:
         assert (who(above.recommended), who(back.recommended)) == ("own", "api")
         assert 47_000 <= back.to < 48_000
 
+    def test_traffic_for_which_one_server_is_enough(self):
+        # The second one is needed from 48,504 requests a day on: just after the first one begins to pay.
+        candidates = by_traffic(tokens_per_s=48_504 * 100 * 3 / 86_400 / 0.7)
+        narrow = decide(*field(**candidates), replace(RULES, requests_per_day=44_200))
+        (change,) = narrow.changes
+        assert (who(narrow.recommended), who(change.recommended)) == ("api", "own")
+        assert 48_000 < change.to <= 48_504
+        wider = by_traffic(tokens_per_s=70_000 * 100 * 3 / 86_400 / 0.7)
+        up = decide(*field(**wider), replace(RULES, requests_per_day=60_000)).changes[-1]
+        assert (who(up.recommended), up.to) == ("api", 71_000)
 
-def replace_usd(shape):
-    return shape._replace(usd=None)
+
+def by_traffic(*, tokens_per_s):
+    """Two that are alike: one at a tenth of a cent a request, one on servers at $48 a day."""
+    shape = Shape(exactly(1), exactly(300), exactly(100), exactly(0.001))
+    server = rented(1, 2.0, Throughput(tokens_per_s, "given"))
+    api, own = Use("api", "p", shape), Use("own", "p", shape._replace(usd=None), server=server)
+    return {"api": (*outcome("PPPF", cost=1)[:2], {"use": api}), "own": (*outcome("PPPF")[:2], {"use": own})}
 
 
 class TestRequirements:

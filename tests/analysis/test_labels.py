@@ -86,6 +86,19 @@ def test_trials_are_clustered_by_case(labels_of):
     assert one.figures.cases == {(("a", "a"), ("a", None)): 1, (("b", "b"), ("b", "b")): 1, (("c", "c"),): 1}
 
 
+@pytest.mark.parametrize("trials", [1, 2])
+def test_cases_of_one_source_are_clustered(labels_of, trials):
+    pairs = [("a", "a"), ("b", "b"), ("a", None), ("b", "a")]
+    verdicts = [(told(*pair),) for pair in pairs] * trials
+    (alone,) = labels_of(verdicts, "PPFF" * trials, trials=trials, cluster="x")
+    assert alone.figures.accuracy_interval == pytest.approx(wilson(2, 4))
+    (shared,) = labels_of(verdicts, "PPFF" * trials, trials=trials, cluster="x", xs="uuvv")
+    by_source = [[1.0] * 2 * trials, [0.0] * 2 * trials]
+    assert shared.figures.n == 4 * trials
+    assert shared.figures.accuracy_interval == pytest.approx(clustered_mean_interval(by_source))
+    assert len(shared.figures.cases) == 2
+
+
 @pytest.mark.parametrize(
     "verdict",
     [

@@ -6,9 +6,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from evalkit.analysis.paired import paired_difference
+from evalkit.analysis.paired import Metric, paired_difference
 from evalkit.analysis.results import CaseResults
 from evalkit.analysis.settle import Settling, settling
+from evalkit.stats.paired import tango_bounds
 from evalkit.stats.power import cases_needed_for_mean
 
 
@@ -17,17 +18,44 @@ def results(passed: Any, trials: int) -> CaseResults:
     return CaseResults("m", "p", array("I", passed), array("I", [trials] * n), array("I", [0] * n), array("d", passed))
 
 
-def settled(now: list[int], before: list[int], margin: float, trials: int = 1) -> Settling:
+def settled(
+    now: list[int],
+    before: list[int],
+    margin: float,
+    trials: int = 1,
+    metric: Metric = Metric.PASS_RATE,
+    confidence: float = 0.95,
+) -> Settling:
     first = results(now, trials)
-    difference = paired_difference(first, results(before, 1))
+    difference = paired_difference(first, results(before, 1), metric=metric, confidence=confidence)
     assert difference is not None
-    return settling(difference, margin, first)
+    return settling(difference, margin, first, confidence)
 
 
 def test_the_cases_are_those_that_show_the_margin_kept() -> None:
     now, before = [1] * 40 + [0] * 10, [0] + [1] * 40 + [0] * 9
     error2 = np.subtract(now, before).var(ddof=1)
-    assert settled(now, before, 0.05) == (cases_needed_for_mean(0.05, error2), None)
+    assert settled(now, before, 0.05, metric=Metric.SCORE) == (cases_needed_for_mean(0.05, error2), None)
+
+
+@pytest.mark.parametrize(("better", "worse", "margin"), [(1, 1, 0.02), (0, 1, 0.02), (8, 10, 0.05)])
+def test_so_many_cases_settle_it_in_four_of_five_runs(better: int, worse: int, margin: float) -> None:
+    """By Tango's interval, which is wider than a normal one where few cases differ."""
+    n = 150
+    now, before = [1] * (n - worse) + [0] * worse, [0] * better + [1] * (n - better)
+    cases = settled(now, before, margin).cases
+    assert cases is not None
+    drawn = np.random.default_rng(1).multinomial(cases, [better / n, worse / n, 1 - (better + worse) / n], 4000)
+    low, _ = tango_bounds(drawn[:, 0], drawn[:, 1], cases)
+    assert 0.74 < float((low > -margin).mean()) < 0.86
+
+
+@pytest.mark.parametrize(("confidence", "cases"), [(0.95, 189), (0.9833, 281)])
+def test_no_difference_at_all_is_settled_as_soon_as_the_interval_is_narrow_enough(
+    confidence: float, cases: int
+) -> None:
+    """Its half is z^2 / (n + z^2): 1.96^2 x 0.98 / 0.02 = 188.2 cases are a margin of 2 points."""
+    assert settled([1] * 150, [1] * 150, 0.02, confidence=confidence) == (cases, None)
 
 
 def test_a_drop_beyond_the_margin_is_settled_by_showing_the_drop() -> None:
@@ -50,4 +78,4 @@ def test_trials_help_as_far_as_the_cases_are_flaky() -> None:
 def test_what_no_number_would_settle_is_none(margin: float) -> None:
     same = [1, 0, 1, 0]
     assert settled(same, [0, 1, 1, 0], margin) == (None, None)
-    assert settled(same, same, 0.1) == (None, None)
+    assert settled(same, same, margin) == (None, None)

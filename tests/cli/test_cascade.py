@@ -62,7 +62,7 @@ def test_a_cascade_in_words(cascade, stored):
     assert out.startswith("small -> big\n")
     assert (
         "Near strong: escalate on cut off at the token limit. 100 % (94.0-100.0), $4.33 per 1k calls, against big's "
-        "100 % at $10.00: +0.0 (" in out
+        "100 % at $10.00: 0.0 (" in out
     )
     assert "57 % (44 to 69) of the cost saved; held out on 60 cases. " in out
     assert "The signal is worth something: better than chance." in out
@@ -100,7 +100,8 @@ def test_unknown_costs_are_n_a_and_calls_count_instead(cascade, stored):
 
 def test_a_pair_that_cannot_save_is_told_as_such(cascade, stored):
     out = cascade(stored(), "--cheap", "big", "--strong", "small", width=400)
-    assert "Both cost the same" in out or "more paid" in out
+    assert "The first costs no less than the second: there is nothing to save." in out
+    assert "more paid" in out
     assert "better than chance" not in out
 
 
@@ -129,6 +130,34 @@ def test_only_what_is_shown_is_said_of_chance(gain, words):
 )
 def test_near_the_strong_one_is_shown_or_an_estimate(over, words):
     assert _near(Worth(0.5, 0.8, Interval(0.7, 0.9), None, None, over, None, None), 0.02) == words
+
+
+def test_a_check_that_judged_nothing_is_refused(cascade, stored):
+    said = cascade(stored(), "--check", "exatc", code=2)
+    assert 'unknown scorer "exatc"' in said
+    assert "exact" in said
+    assert "failed exact" in json.dumps(json.loads(cascade("run", "--check", "exact", "--json")))
+
+
+def test_cases_that_share_sources_are_counted_apart_from_these(cascade, tmp_path):
+    verdicts = {
+        "weak": {case: place % 12 < 6 for place, case in enumerate(CASES)},
+        "good": dict.fromkeys(CASES, True),
+    }
+    case_vars = {case: {"source": place // 6} for place, case in enumerate(CASES)}
+    store_run(tmp_path / "run", verdicts, case_vars=case_vars, cluster="source")
+    assert "held out on 60 cases from 10 sources." in cascade("run", width=400)
+    (found,) = json.loads(cascade("run", "--json"))["cascades"]
+    assert (found["cases"], found["sources"]) == (60, 10)
+
+
+def test_percentiles_stand_with_their_interval_and_a_run_goes_by_its_id(cascade, stored, tmp_path):
+    folder = stored()
+    (tmp_path / "results" / "tiny").mkdir(parents=True)
+    folder.rename(tmp_path / "results" / "tiny" / "20300101-000000-aaaa")
+    out = cascade("20300101-000000-aaaa", width=400)
+    assert "100 ms [100-n/a]" in out
+    assert out == cascade("tiny", width=400)
 
 
 def test_nothing_to_pair(cascade, tmp_path):

@@ -74,6 +74,35 @@ def test_flipped_cases_stand_side_by_side_newly_failing_first(compare, columns):
     assert "\x1b" not in out
 
 
+def test_too_few_cases_are_not_said_to_show_anything(compare, tmp_path):
+    store_run(tmp_path / "r", {"a": {"x": True}, "b": {"x": False}})
+    out = compare("r", columns=400)
+    assert "That does not show that they are equal: by 1 case, B - A may lie anywhere in -100.0 to +58.7 points." in out
+    assert "4 of 5 comparisons" not in out
+
+
+def test_agreement_on_every_case_is_no_proof_of_equality(compare, tmp_path):
+    store_run(tmp_path / "r", {"a": cases(30, 30), "b": cases(30, 30)})
+    out = compare("r", "--margin", "auto", columns=400)
+    assert "by 30 cases, B - A may lie anywhere in -11.4 to +11.4 points." in out
+    assert "That margin is wide" in out
+    assert "That margin is wide" not in compare("r", "--margin", "0.1", columns=400)
+
+
+def test_trials_of_one_case_are_not_taken_for_as_many_latencies(compare, tmp_path):
+    five = {f"c{i}": [True] * 5 for i in range(30)}
+    fields = {(model, case): {"latency_ms": 100.0 + 10 * i} for model in "ab" for i, case in enumerate(five)}
+    store_run(tmp_path / "r", {"a": five, "b": five}, trials=5, fields=fields)
+    (pair,) = json.loads(compare("r", "--json"))["pairs"]
+    assert pair["latency"]["a"]["p95"] == {"value": 380.0, "low": 350.0, "high": None}
+    assert pair["latency"]["a"]["p50"] == {"value": 245.0, "low": 190.0, "high": 300.0}
+
+
+def test_what_is_better_is_not_said_to_be_perhaps_worse(compare, tmp_path):
+    store_run(tmp_path / "r", {"a": cases(60, 30), "b": cases(60, 60)})
+    assert "NOT WORSE at a margin of 2.0 points: B is not worse at all." in compare("r", "--margin", "0.02")
+
+
 def test_the_limit_goes_on_with_newly_passing_cases(compare, tmp_path):
     store_run(tmp_path / "r", {"a": {"x": True, "y": False, "z": False}, "b": {"x": False, "y": True, "z": True}})
     out = compare("r", "--limit", "2")

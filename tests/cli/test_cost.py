@@ -105,6 +105,15 @@ def test_a_lease_breaks_even_where_the_arithmetic_says_if_it_can_serve_that(cost
     assert rows(flat, "Where servers of your own break even")["API / own server"][2] == "667M"
 
 
+def test_costs_by_volume_stand_with_their_interval(cost, stored):
+    table = rows(cost(stored), "$ a month, by volume")
+    low, high = (float(end) for end in table["api"][3].removesuffix(" %").split(" to "))
+    assert -5 < low < 0 < high < 5
+    found = json.loads(cost(stored, "--json"))["volumes"][0]["usd_per_month"]["10000000"]
+    assert low == pytest.approx(100 * (found["low"] / found["value"] - 1), abs=0.05)
+    assert table["mystery"] == ["n/a"] * 4
+
+
 def test_a_run_s_candidates_are_priced_by_their_own_tokens(cost, stored):
     out = cost(stored, "--requests-per-day", "50k")
     table = rows(out, "measured in the run.")
@@ -167,7 +176,7 @@ def test_a_trace_says_how_it_is_carried_over_to_a_day(cost, tmp_path):
 def test_without_traffic_the_volumes_alone_are_priced(cost):
     out = cost(*BARE)
     assert "What the traffic costs" not in out
-    assert rows(out, "$ a month, by volume")["API"] == ["2,281.25", "22,812.50", "228,125.00"]
+    assert rows(out, "$ a month, by volume")["API"] == ["2,281.25", "22,812.50", "228,125.00", "as given"]
 
 
 def test_a_narrow_terminal_gets_a_figure_a_line_and_a_file_the_tables(cost, tmp_path):
@@ -201,8 +210,14 @@ def test_a_narrow_terminal_gets_a_figure_a_line_and_a_file_the_tables(cost, tmp_
         ((*BARE, "--throughput", "0"), "is not a throughput"),
         ((*BARE, "--throughput", "x=fast"), "is not a throughput"),
         ((*BARE, "--throughput", "m=5"), "name a model of a RUN"),
-        (("--price", "1/2", "--trace", "none.csv"), "none.csv: cannot be read"),
-        (("nowhere",), "no run here"),
+        (
+            ("--price", "1/2", "--trace", "none.csv"),
+            "none.csv: cannot be read: No such file or directory -> name a CSV file of requests",
+        ),
+        (("nowhere",), "no run 'nowhere'"),
+        (("--price", "nan/1", "--mix", "1:1"), "'nan/1' is not a price"),
+        (("--price", "1/inf", "--mix", "1:1"), "'1/inf' is not a price"),
+        ((*BARE, "--tokens-per-day", "9" * 400), "is not an amount"),
     ],
 )
 def test_what_cannot_be_meant_is_said(cost, options, says):

@@ -71,8 +71,9 @@ def decide(tmp_path, capsys, monkeypatch, usual):
     monkeypatch.setenv("COLUMNS", "160")
     folder = usual
 
-    def run(*arguments, code=0, **stored):
+    def run(*arguments, code=0, at=None, **stored):
         nonlocal folder
+        folder = at or folder
         if stored:
             folder = store(tmp_path / "run", **stored)
         with pytest.raises(SystemExit) as ended:
@@ -198,7 +199,7 @@ def test_all_ruled_out_says_who_came_nearest(decide):
 def test_unknown_costs_are_said_to_be_unknown(decide):
     text = decide(usd={"gpt": 0.004})
     assert text.startswith("Recommended: gpt.")
-    assert "What qwen, cloud would cost is not known, so it was not compared by cost." in text
+    assert "What qwen, cloud would cost is not known, so they were not compared by cost." in text
     assert "qwen is ruled out: cost_per_1k_usd at most 1 (unknown: its row has no price" in decide(
         "-r", "cost_per_1k_usd<=1"
     )
@@ -395,9 +396,40 @@ def test_the_best_may_be_shown_too(said):
     )
 
 
+def test_calls_without_an_answer_are_told(decide, tmp_path):
+    half = {case: None if place % 2 else True for place, case in enumerate(CASES)}
+    store_run(tmp_path / "half", {"m": half, "n": dict.fromkeys(CASES, True), "o": dict.fromkeys(CASES, "timeout")})
+    found = json.loads(decide("--json", at=tmp_path / "half"))
+    assert [(one["calls"], one["missing"], one["errors"]) for one in found["candidates"]] == [
+        (150, 75, 0),
+        (150, 0, 0),
+        (150, 0, 150),
+    ]
+    out = decide(at=tmp_path / "half")
+    assert "WARNING: of 150 calls of m 75 never finished and are left out." in out
+    assert "WARNING: of 150 calls of o 150 ended in an error and count as not passed." in out
+    assert "Two candidates are compared on the cases that both finished." in out
+
+
+def test_where_nothing_passed_nobody_is_within_a_margin(decide, tmp_path):
+    store_run(tmp_path / "none", {name: dict.fromkeys(CASES, False) for name in "mn"})
+    out = decide(at=tmp_path / "none")
+    assert out.count("passed nothing") == 2
+    assert "worse than the margin" not in out
+
+
+def test_a_percentile_of_one_answer_has_an_unknown_interval(decide, tmp_path):
+    store_run(tmp_path / "one", {"m": {"x": True}})
+    assert "100 ms [n/a-n/a]" in decide(at=tmp_path / "one")
+
+
+def test_traffic_is_written_as_for_costs(decide):
+    assert json.loads(decide("--requests-per-day", "50k", "--json"))["rules"]["requests_per_day"] == 50_000
+
+
 def test_several_rivals_are_counted(said):
     text = said(alike("a", "b", "c", fewer=3), "--margin", "0", "--prefer", "pass_rate")
-    assert "but one of the 2 others may be better by more than 0 points: that is not ruled out" in text
+    assert "but one of the 2 others may be better by more than 0 points" in text
     assert "95 % for both together" in text
 
 
@@ -423,7 +455,7 @@ def test_traffic_at_which_the_answer_turns_is_told(tmp_path, capsys):
     text = capsys.readouterr().out
     assert text.startswith("Recommended: api.")
     # A GPU at $48 a day against a tenth of a cent for a request.
-    assert "From 49,000 requests a day upwards, own would be recommended." in text
+    assert "At 49,000 requests a day, own would be recommended." in text
 
 
 def test_nothing_measured(said):

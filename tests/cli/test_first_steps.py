@@ -6,6 +6,7 @@ import builtins
 import json
 
 import pytest
+import typer
 import yaml
 from jsonschema import Draft202012Validator
 from stored import store_run
@@ -43,7 +44,7 @@ def answers(monkeypatch):
 
     monkeypatch.setattr(builtins, "input", visible)
     monkeypatch.setattr("evalkit.cli.asking.typer.prompt", lambda text, default, **_: visible(text) or default)
-    monkeypatch.setattr("evalkit.cli.starting.typer.confirm", lambda text, **_: visible(text) != "n")
+    monkeypatch.setattr("evalkit.cli.asking.typer.confirm", lambda text, **_: visible(text) != "n")
     for module in (starting, adding):
         monkeypatch.setattr(module, "somebody_there", lambda: True)
 
@@ -65,6 +66,16 @@ def test_five_questions_make_a_suite(evalkit, answers, tmp_path):
     suite = load_suite(tmp_path / "evals/my_fields.yaml")
     assert (suite.models, suite.decide["require"]) == (("gpt-4o", "my-fields-baseline"), {"pass_rate": ">= 0.8"})
     assert not (tmp_path / ".github").exists()
+
+
+def test_ctrl_c_at_a_question_is_an_interruption(evalkit, monkeypatch, tmp_path):
+    def leave(*_, **__):
+        raise typer.Abort
+
+    monkeypatch.setattr("evalkit.cli.asking.typer.prompt", leave)
+    monkeypatch.setattr(starting, "somebody_there", lambda: True)
+    evalkit("init", code=130)
+    assert not list(tmp_path.iterdir())
 
 
 def test_without_a_terminal_nothing_is_asked(evalkit, monkeypatch):
@@ -141,7 +152,8 @@ def test_doctor_shows_no_key_and_what_is_missing(evalkit, suite, monkeypatch, tm
     monkeypatch.delenv("GROQ_API_KEY", raising=False)
     monkeypatch.setattr(checkup, "reach", lambda models: [Reached(model.name, "no answer") for model in models])
     (tmp_path / "models.yaml").write_text(
-        "models:\n  a: {provider: openai, model: a}\n  b: {provider: groq, model: b}\n  c: {provider: ollama, model: c}\n"
+        "models:\n  a: {provider: openai, model: a}\n  b: {provider: groq, model: b}\n"
+        "  c: {provider: ollama, model: c}\n"
     )
     out = evalkit("doctor", "--models", "models.yaml")
     assert "ok       model a: key in OPENAI_API_KEY; https://api.openai.com/v1 not called (--online does)" in out

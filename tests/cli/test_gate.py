@@ -183,7 +183,7 @@ def test_without_a_baseline_limits_alone_are_checked(home: Path, capsys: pytest.
     ("options", "words"),
     [
         (["--max-p95", "50ms"], "p95 is 100 ms (100 ms to 100 ms), above 50.0 ms"),
-        (["--max-cost-per-case", "0.1"], "cost per case is unknown: the model has no price"),
+        (["--max-cost-per-case", "0.1"], "cost per case is unknown: not every answer has a known price"),
         (["--must-pass", "hard"], "must_pass ('hard' passes every time) is broken by 1 case: c099"),
         (["--min-passes", "1"], "min_passes (every case passes at least 1 time) is broken by 10 cases: c090, c091"),
         (["--min-passes", "hard=1"], "min_passes ('hard' passes at least 1 time) is broken by 1 case: c099"),
@@ -245,6 +245,81 @@ def test_other_scorers_are_suspected_where_nothing_else_explains_the_suite(
     assert "the suite's scorers, parameters, vars or threshold have changed" in capsys.readouterr().out
 
 
+def test_limits_hold_for_a_candidate_that_the_baseline_does_not_know(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    evalkit("baseline", run("old", {"m": verdicts(90), "gone": verdicts(90)}))
+    run("new", {"m": verdicts(90), "added": verdicts(10)})
+    capsys.readouterr()
+    assert evalkit("gate", "new") == 0
+    shown = capsys.readouterr().out
+    assert "NOT GATED: added@p has no entry in the baseline; freeze a new one to guard it" in shown
+    assert "the baseline also has gone@p, which this run did not ask" in shown
+    assert evalkit("gate", "new", "--min-pass-rate", "0.8") == 1
+    shown = capsys.readouterr().out
+    assert shown.startswith("REGRESSED: added: pass rate is 10.0 % (5.5 % to 17.4 %), below 80.0 %\nNOT WORSE: m ")
+    assert "NOT COMPARED: added@p has no entry in the baseline: only its limits were checked" in shown
+    assert json.loads(Path("results/tiny/new/gate.json").read_text())["not_gated"] == [
+        {"model": "added", "prompt": "p"}
+    ]
+
+
+def test_a_baseline_with_holes_is_pointed_out(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Errors count as not passed: against a baseline that had many, any candidate looks good."""
+    holes = {"c000": None, "c001": "timeout", "c002": "timeout"}
+    evalkit("baseline", run("old", {"m": verdicts(90) | holes}), "--allow-incomplete")
+    shown = capsys.readouterr().out
+    assert "m@p: 87.9 % of 99 cases passed\n  1 case with no result, and will not be compared\n" in shown
+    assert "  2 cases with errors, kept as failures\n" in shown
+    evalkit("gate", run("new", {"m": verdicts(90)}))
+    assert (
+        "the baseline is itself incomplete (no result of 1 case; errors on 2 cases, counted as not passed)"
+        in capsys.readouterr().out
+    )
+
+
+def test_a_baseline_that_cannot_be_read_is_not_overwritten(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    name = run("old", {"m": verdicts(90)})
+    for content in ("<<<<<<< HEAD", '{"a": 1}'):
+        Path("b.json").write_text(content)
+        assert evalkit("baseline", name, "-o", "b.json") == 2
+        assert Path("b.json").read_text() == content
+    said = capsys.readouterr().err
+    assert "mend it, or remove it and write it anew: evalkit baseline RUN -o b.json" in said
+    assert "b.json: is no baseline" in said
+
+
+def test_a_baseline_is_written_through_a_link(home: Path) -> None:
+    Path("link.json").symlink_to("elsewhere/real.json")
+    assert evalkit("baseline", run("old", {"m": verdicts(90)}), "-o", "link.json") == 0
+    assert Path("link.json").is_symlink()
+    assert evalkit("gate", "old", "--baseline", "elsewhere/real.json") == 0
+
+
+@pytest.mark.parametrize(("passed", "code"), [(90, 3), (50, 1)])
+def test_files_that_cannot_be_written_hide_no_verdict(
+    passed: int, code: int, home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    evalkit("baseline", run("old", {"m": verdicts(90)}))
+    Path("results/tiny", run("new", {"m": verdicts(passed)}), "gate.json").mkdir()
+    capsys.readouterr()
+    assert evalkit("gate", "new") == code
+    shown = capsys.readouterr()
+    assert shown.out.startswith("REGRESSED" if code == 1 else "NOT WORSE")
+    assert "cannot write results/tiny/new/gate.json" in shown.err
+
+
+def test_graded_scores_are_counted_by_what_is_compared(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    scores = {f"c{n}": 0.6 + n / 300 for n in range(50)}
+    evalkit("baseline", run("old", {"m": scores}))
+    assert evalkit("gate", run("same", {"m": scores}), "--metric", "score") == 0
+    assert "better on 0, worse on 0 of 50 cases" in capsys.readouterr().out
+    assert evalkit(
+        "gate", run("new", {"m": {case: score - 0.05 for case, score in scores.items()}}), "--metric", "score"
+    )
+    assert "better on 0, worse on 50 of 50 cases" in capsys.readouterr().out
+
+
 def test_an_inconclusive_gate_says_what_would_settle_it(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     block = {"margin": 0.05, "undecided": "more-trials"}
     evalkit("baseline", run("old", {"m": verdicts(90)}))
@@ -256,6 +331,13 @@ def test_an_inconclusive_gate_says_what_would_settle_it(home: Path, capsys: pyte
     assert "cases would settle it" in shown
     assert "(98.3 %), as 3 looks at the gate were planned" in shown
     assert "to ask until it is settled: evalkit run evals/tiny.yaml --gate --resume results/tiny/new" in shown
+    assert evalkit("gate", "new", "--undecided", "more-trials", "--baseline", "results/baselines/tiny.json") == 0
+    assert (
+        "to ask until it is settled: with `gate: {undecided: more-trials}` in the suite, "
+        "evalkit run evals/tiny.yaml --gate --baseline results/baselines/tiny.json --resume results/tiny/new"
+    ) in capsys.readouterr().out
+    assert evalkit("gate", run("all", {"m": verdicts(89)}, gate=block | {"max_trials": 2}, trials=2)) == 0
+    assert "nobody was asked again" not in capsys.readouterr().out
     assert evalkit("gate", "new", "--undecided", "fail") == 1
     assert capsys.readouterr().out.startswith("INCONCLUSIVE (the gate fails): ")
     assert evalkit("gate", "new", "--undecided", "estimate") == 0

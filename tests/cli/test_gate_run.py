@@ -29,8 +29,10 @@ def answer(vars):
         file.write("x")
     times = len(seen.read_text())
     rules = (HERE / "wrong.txt").read_text().split()
-    if "broken" in rules:
+    if "broken" in rules or ("dies" in rules and times > 1):
         raise RuntimeError("out of order")
+    if "vanishes" in rules:
+        (HERE / "models.yaml").unlink(missing_ok=True)
     wrong = f"{vars['n']}" in rules or f"{vars['n']}/{times}" in rules
     return "wrong" if wrong else "right"
 """
@@ -169,7 +171,21 @@ def test_a_baseline_goes_with_a_gate(home: Home) -> None:
 def test_a_dead_model_is_never_green(home: Home) -> None:
     home.baseline()
     home.wrong("broken")
-    assert evalkit("run", "s.yaml", "--gate", "--keep-going") in {1, 4}
+    assert evalkit("run", "s.yaml", "--gate", "--keep-going") == 4
+    assert not (home.folder / "results/s/latest/gate.json").exists()
+
+
+def test_a_sample_of_the_cases_says_nothing_of_the_others(home: Home, capsys: pytest.CaptureFixture[str]) -> None:
+    home.baseline()
+    capsys.readouterr()
+    assert evalkit("run", "s.yaml", "--gate", "-n", "10") == 0
+    shown = capsys.readouterr().out
+    assert "the run asked 10 of the suite's 40 cases: nothing is said of the others" in shown
+    assert "compared on the 10 cases that are the same as in the baseline; left out: 30 not asked" in shown
+    assert evalkit("baseline", "s") == 0
+    shown = capsys.readouterr().out
+    assert "30 cases no longer there" in shown
+    assert "the run asked 10 of the suite's 40 cases: the others will not be guarded" in shown
 
 
 def test_a_cost_limit_is_checked_where_there_is_a_price(home: Home) -> None:
@@ -218,3 +234,38 @@ def test_a_settled_gate_asks_no_more(wrong: tuple[int, ...], code: int, home: Ho
     home.wrong(*wrong)
     assert evalkit("run", "s.yaml", "--gate") == code
     assert home.asked == 40
+
+
+def test_a_model_that_dies_between_the_looks_leaves_an_incomplete_gate(home: Home) -> None:
+    home.baseline(gate=MORE)
+    home.wrong(1, "dies")
+    assert evalkit("run", "s.yaml", "--gate") == 1
+    home.wrong("dies")
+    home.suite(gate=MORE | {"margin": 0.6, "undecided": "more-trials"})
+    assert evalkit("run", "s.yaml", "--gate") == 0  # settled at the first look: nobody is asked again
+    assert home.asked == 40
+
+
+def test_trials_that_cannot_be_asked_leave_the_verdict_there_is_and_are_not_green(
+    home: Home, capsys: pytest.CaptureFixture[str]
+) -> None:
+    home.baseline(gate=MORE)
+    home.wrong(1, "vanishes")
+    capsys.readouterr()
+    assert evalkit("run", "s.yaml", "--gate") == 3
+    shown = capsys.readouterr().out
+    assert "INCONCLUSIVE (the gate lets it pass): m is 2.5 points worse" in shown
+    assert "the run is incomplete: further trials could not be asked: " in shown
+    assert "gate neither passed nor failed: the run is incomplete" in shown
+    assert (home.gate["outcome"], home.gate["exit_code"]) == ("incomplete", 3)
+
+
+def test_a_resumed_gate_spends_its_error_as_if_it_had_been_looked_at_from_the_first_trial(home: Home) -> None:
+    """Killed between two looks, a run has two trials by then; the first look has had its share already."""
+    home.baseline(gate=MORE)
+    assert evalkit("run", "s.yaml", "--trials", "2") == 0
+    home.wrong(1)
+    assert evalkit("run", "s.yaml", "--gate", "--resume") == 0
+    assert home.gate["looks"] == 3
+    assert evalkit("gate", "s") == 0
+    assert home.gate["looks"] == 3

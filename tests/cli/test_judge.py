@@ -223,7 +223,15 @@ def test_wrong_ids_and_missing_files_are_errors_with_their_place(judge, stored, 
     labels.write_text("case_id,label\nc001,1\nc1,1\n")
     assert "labels.csv:3: unknown case_id" in judge(run, "--labels", labels, code=2)
     assert "no such file" in judge(run, "--labels", tmp_path / "none.csv", code=2)
-    assert "no run here" in judge(tmp_path, "--labels", labels, code=2)
+    assert "no run 'nowhere'" in judge("nowhere", "--labels", labels, code=2)
+
+
+def test_a_missing_column_is_said_once(judge, stored, tmp_path):
+    labels = tmp_path / "labels.csv"
+    labels.write_text("case_id;label\nc001;1\nc002;1\n")
+    said = judge(stored({"m": LENIENT}), "--labels", labels, code=2)
+    assert said.count("there is no column `label`") == 1
+    assert "save it with commas" in said
 
 
 def test_nothing_of_a_file_reaches_the_terminal_as_a_control_sequence(judge, stored, tmp_path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 
 import pytest
 from rich.console import Console
@@ -50,3 +51,48 @@ def test_bars_show_counts_and_names_as_they_are() -> None:
     assert "1 passed, 1 errors" in shown
     assert "other: given up: down [red]" in shown
     assert "org/[b]model (p): out of the race after 2 cases" in shown
+
+
+@pytest.mark.parametrize(
+    ("width", "shown", "left_out"),
+    [
+        (30, ["2/3"], ["p50", "50.0 %"]),
+        (60, ["2/3", "1 passed, 1 errors"], ["p50"]),
+        (110, ["50.0 % [9.5-90.5]", "p50 202 ms, p95 202 ms"], ["retries"]),
+        (160, ["1 passed, 1 errors", "$0.50", "2 retries"], []),
+    ],
+)
+def test_a_terminal_shows_as_many_figures_as_it_has_room_for(width: int, shown: list[str], left_out: list[str]) -> None:
+    screen = io.StringIO()
+    console = Console(file=screen, force_terminal=True, width=width, color_system=None)
+    with LiveProgress({"a-model": 3}, console) as progress:
+        progress.finished(
+            Record("id", "a-model", "p", "c", 1, latency_ms=200.0, attempts=3, cost_usd=0.5), score(passed=True)
+        )
+        progress.finished(record("a-model", error=True), score(passed=False))
+    text = screen.getvalue()
+    assert [one for one in shown if one not in text] == []
+    assert [one for one in left_out if one in text] == []
+    assert (
+        max(len(line) for line in re.sub(r"\x1b\[[0-9?]*[A-Za-z]", "", text).replace("\r", "\n").splitlines()) <= width
+    )
+
+
+def test_a_log_tells_all_there_is_to_say(capsys: pytest.CaptureFixture[str]) -> None:
+    with make_progress({"m": 2}) as progress:
+        progress.limited({"m": lambda: 8, "judge": lambda: 1})
+        progress.finished(record("m"), score(passed=True))
+        progress.finished(
+            Record("id", "m", "p", "c", 1, latency_ms=50.0, attempts=2, cost_usd=0.01), score(passed=True)
+        )
+    line = capsys.readouterr().err
+    assert line.startswith("m: 2/2 done, 2 passed, 0 errors, 100 % [34.2-100.0], p50 50.4 ms, p95 50.4 ms, ")
+    assert ", 1 retry, limit 8, $0.010, 0 s\n" in line
+
+
+def test_quiet_shows_only_what_went_wrong(capsys: pytest.CaptureFixture[str]) -> None:
+    with make_progress({"m": 1}, quiet=True) as progress:
+        progress.finished(record("m"), score(passed=True))
+        progress.dropped(RaceStop("m", "p", 10, "worse"))
+        progress.gave_up("m", "no key")
+    assert capsys.readouterr().err == "m: given up: no key\n"

@@ -73,12 +73,12 @@ def test_every_start_is_valid_guarded_and_grows(workspace: Workspace, task: str)
 def test_any_terminal_will_do(workspace: Workspace, env: dict[str, str]) -> None:
     cache = str(workspace.path / "no-weights")
     workspace.run("init", "--yes", "--name", "first", EVALKIT_CACHE=cache)
-    (workspace.path / "evals" / "first.yaml").rename(workspace.path / "evals" / "fïrst-→.yaml")
-    done = workspace.run("run", "evals/fïrst-→.yaml", EVALKIT_CACHE=cache, **env)
+    (workspace.path / "evals" / "first.yaml").rename(workspace.path / "evals" / "first-→.yaml")
+    done = workspace.run("run", "evals/first-→.yaml", EVALKIT_CACHE=cache, **env)
     assert done.code == 0, done.err
     assert "\x1b" not in done.out + done.err
     assert "11/12" in done.out
-    checked = workspace.run("validate", "evals/fïrst-→.yaml", EVALKIT_CACHE=cache, **env)
+    checked = workspace.run("validate", "evals/first-→.yaml", EVALKIT_CACHE=cache, **env)
     assert checked.code == 0, checked.err
     assert "is valid" in checked.out
 

@@ -66,6 +66,10 @@ def test_more_trials_stay_within_the_budget(workspace: Workspace, chat_server: C
     assert done.code == 0, done.out + done.err
     assert "INCONCLUSIVE (the gate lets it pass)" in done.out
     assert chat_server.calls - asked == 60
+    workspace.write("suite.yaml", suite(one_wrong, gate={"undecided": "more-trials", "margin": 0.05}))
+    asked = chat_server.calls
+    assert workspace.run("run", "suite.yaml", "--gate", "--max-cost", "1.5").code == 0
+    assert chat_server.calls - asked == 60
     workspace.write("suite.yaml", suite(one_wrong, gate=rules | {"max_cost": 1.9, "max_trials": 2}))
     asked = chat_server.calls
     assert workspace.run("run", "suite.yaml", "--gate").code == 0

@@ -1,4 +1,4 @@
-"""The example workflows, carried out on a git repository: what changes a prompt for the worse fails, with the cases named."""
+"""The example workflows, carried out on a git repository: a change for the worse fails, with the cases named."""
 
 from __future__ import annotations
 
@@ -37,7 +37,8 @@ def answer(messages):
     system, message = (part["content"] for part in messages)
     if "in doubt" in system and "parcel" in message:
         return "::error::pwned%0A##[add-mask]x <script>alert(1)</script> | @someone ```"
-    return {"charged": "billing", "app": "bug", "parcel": "shipping"}[next(w for w in ("charged", "app", "parcel") if w in message)]
+    queues = {"charged": "billing", "app": "bug", "parcel": "shipping"}
+    return next(queue for word, queue in queues.items() if word in message)
 """
 GH = """#!/bin/sh
 echo "gh $*" >> "$GH_LOG"
@@ -54,17 +55,24 @@ class Repository:
     def __init__(self, folder: Path) -> None:
         self.path = folder / "repository"
         self.log = folder / "gh.log"
-        self.path.mkdir()
+        self.bins = f"{folder / 'bin'}{os.pathsep}{EVALKIT.parent}"
+
+    def build(self) -> None:
+        """Make it, with a suite and its baseline committed."""
         shutil.copytree(ACTION, self.path / ".github/actions/evalkit-gate")
-        bin_folder = folder / "bin"
-        bin_folder.mkdir()
-        (bin_folder / "gh").write_text(GH)
-        (bin_folder / "gh").chmod(0o755)
-        self.bins = f"{bin_folder}{os.pathsep}{EVALKIT.parent}"
+        gh = self.path.parent / "bin/gh"
+        gh.parent.mkdir()
+        gh.write_text(GH)
+        gh.chmod(0o755)
         self.write("evals/models.yaml", "models:\n  m: {provider: python, function: m.py:answer}\n")
         self.write("evals/m.py", MODEL)
         self.prompt("If unsure, say bug.")
+        self.suite()
+        self.write(".gitignore", "results/*\n!results/baselines/\n")
         self.git("init", "--quiet", "--initial-branch=main")
+        self.evalkit("run", "evals/triage.yaml")
+        self.evalkit("baseline", "triage")
+        self.commit("suite and baseline")
 
     def write(self, name: str, content: str) -> None:
         file = self.path / name
@@ -131,15 +139,17 @@ class Repository:
         return self.log.with_name("gh.log.body").read_text(encoding="utf-8")
 
 
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("built")
+    Repository(folder).build()
+    return folder
+
+
 @pytest.fixture
-def repository(tmp_path: Path) -> Repository:
-    repository = Repository(tmp_path)
-    repository.suite()
-    repository.write(".gitignore", "results/*\n!results/baselines/\n")
-    repository.evalkit("run", "evals/triage.yaml")
-    repository.evalkit("baseline", "triage")
-    repository.commit("suite and baseline")
-    return repository
+def repository(built: Path, tmp_path: Path) -> Repository:
+    shutil.copytree(built, tmp_path, symlinks=True, dirs_exist_ok=True)
+    return Repository(tmp_path)
 
 
 TRIAGE = {"suite": "evals/triage.yaml", "models": "m", "evalkit": ""}
@@ -169,9 +179,8 @@ def test_a_prompt_that_breaks_cases_fails_with_the_cases_named(repository: Repos
         assert "<li>shipping-02 from 1/1 to 0/1</li>" in github_flavored_markdown_to_html(page)
 
 
-@pytest.mark.parametrize("rule", ["If you are unsure, say bug.", "Say nothing else."])
-def test_a_neutral_change_passes(repository: Repository, rule: str) -> None:
-    repository.prompt(rule)
+def test_a_neutral_change_passes(repository: Repository) -> None:
+    repository.prompt("If you are unsure, say bug.")
     repository.commit("other words")
     job = repository.job(EXAMPLES / "evalkit-gate.yml", **TRIAGE)
     assert not job.failed, job.log
@@ -199,7 +208,7 @@ def test_the_run_is_kept_as_an_artifact_and_no_comment_is_written_unasked(reposi
 def test_a_suite_that_cannot_be_run_fails_before_anybody_is_asked(repository: Repository) -> None:
     job = repository.job(EXAMPLES / "evalkit-gate.yml", **(TRIAGE | {"models": "nobody"}))
     assert job.failed
-    assert "no model 'nobody'" in job.log or '"nobody"' in job.log or "nobody" in job.log
+    assert "nobody" in job.log
     assert job.summary == ""
 
 
@@ -229,10 +238,14 @@ def test_the_job_for_gitlab_runs_the_same_gate(repository: Repository) -> None:
     (command,) = job["script"]
     command = command.replace("order_extraction", "triage").replace("order-rules", "m")
     env = {**os.environ, "PATH": f"{repository.bins}{os.pathsep}{os.environ['PATH']}"}
-    assert subprocess.run(["bash", "-c", command], cwd=repository.path, env=env, capture_output=True).returncode == 0
+
+    def code() -> int:
+        return subprocess.run(["bash", "-c", command], cwd=repository.path, env=env, check=False).returncode
+
+    assert code() == 0
     repository.prompt("When in doubt about a delivery, explain.")
-    assert subprocess.run(["bash", "-c", command], cwd=repository.path, env=env, capture_output=True).returncode == 1
-    assert list(repository.path.glob(job["artifacts"]["reports"]["junit"]))
+    assert code() == 1
+    assert len(list(repository.path.glob(job["artifacts"]["reports"]["junit"]))) == 3
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)

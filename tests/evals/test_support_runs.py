@@ -27,25 +27,24 @@ def test_triage_compares_both_prompts_over_all_cases(workspace: Workspace) -> No
 @pytest.mark.weights
 @pytest.mark.xdist_group("weights")
 def test_a_sample_runs_on_the_embedded_default(workspace: Workspace) -> None:
-    chosen = ("-m", "smollm2-free", "-p", "support-triage-few-shot", "-n", "3")
+    chosen = ("-m", "smollm2-free", "-p", "support-triage-few-shot", "-n", "3", "--seed", "1")
     done = workspace.run("run", str(EVALS / "support_triage.yaml"), *chosen)
     assert done.code == 0, done.err
     records = journal(workspace.folder("support-triage"), "records.jsonl")
     assert len(records) == 3
-    assert all(record["output"] for record in records)
+    assert not [record["error"] for record in records if record["error"]]
 
 
 @pytest.mark.usefixtures("weights")
 @pytest.mark.weights
 @pytest.mark.xdist_group("weights")
-def test_a_conversation_is_played_and_judged_without_a_key(workspace: Workspace) -> None:
-    chosen = ("-p", "support-replies-short", "-f", "privacy-neighbours-order")
+def test_a_conversation_is_judged_without_a_key(workspace: Workspace) -> None:
+    chosen = ("-m", "canned-replies", "-p", "support-replies-short", "-f", "privacy-neighbours-order")
     done = workspace.run("run", str(EVALS / "support_replies.yaml"), *chosen)
     assert done.code == 0, done.err
     folder = workspace.folder("support-replies")
-    assert {record["model"]: len(record["turns"]) for record in journal(folder, "records.jsonl")} == {
-        "smollm2-free": 2,
-        "canned-replies": 2,
-    }
-    judged = journal(folder, "judgements.jsonl")
-    assert {record["model"] for record in judged} == {"local-judge"}
+    (record,) = journal(folder, "records.jsonl")
+    assert len(record["turns"]) == 2
+    (judgement,) = journal(folder, "judgements.jsonl")
+    assert judgement["model"] == "local-judge"
+    assert judgement["error"] is None

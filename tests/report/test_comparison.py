@@ -57,7 +57,10 @@ def test_every_pair_has_a_row(reports):
         ["c", "a", "worse"],
         ["c", "b", "worse"],
     ]
-    assert "p is adjusted for all 3 pairs (Holm)" in text
+    assert "p is adjusted for all 3 pairs, as one of many may differ by chance (Holm)" in text
+    alone = section(reports({name: CLOSE[name] for name in "ab"})[0])
+    assert "p is the probability of a difference at least as clear if there were none" in alone
+    assert "adjusted" not in alone
     assert "error" not in text
 
 
@@ -196,3 +199,26 @@ def test_slow_answers_are_told_as_a_ratio(reports):
     assert (model["latency_p95_low_ms"], model["latency_p95_high_ms"]) == (620.0, None)
     assert "Slow answers, p95 / p50 [95 %]: a 1.67 [" in text
     assert "660 ms [620-n/a]" in text
+
+
+def test_what_one_interval_shows_may_be_chance_among_several(reports, printed):
+    several = {"a": passing(50), "b": passing(50), "c": passing(44), "d": passing(44, 2)}
+    text, figures = reports(several)
+    pair = next(one for one in figures["comparisons"] if (one["model"], one["against_model"]) == ("c", "a"))
+    assert pair["p"] < 0.05 < pair["p_holm"]
+    assert pair["difference_high"] < 0
+    told = "c cannot be told apart from the first, allowing for chance among 6 pairs (-10.0 points, "
+    assert told in text
+    lines = printed(several)
+    assert any(line.startswith("c cannot be told apart from a, allowing for chance among 6 pairs: ") for line in lines)
+    assert lines[0].startswith("b cannot be told apart from a: ")
+
+
+def test_who_was_not_judged_is_said_not_to_be_compared(reports):
+    dead = {"a": passing(50), "b": passing(40), "dead": dict.fromkeys(passing(0), "timeout")}
+    assert "Not compared, as no answer was judged: dead." in section(reports(dead)[0])
+
+
+def test_ties_beyond_the_first_are_counted(reports):
+    text = reports({name: passing(50) for name in "abcde"})[0]
+    assert re.search(r"Highest pass rate: a, .* and b, .* and c, .* and 2 more\.\*\*", text)

@@ -144,6 +144,14 @@ def test_pictures_escape_names(run_of):
     assert all(len(name) <= 24 for name in names)
 
 
+def test_long_names_keep_both_ends(run_of):
+    chart = pass_rate_chart(
+        run_of(**{f"a-model-of-ours / prompt-with-{end}": (5, None, 10.0) for end in ("one", "two")})
+    )
+    names = [one.text or one.find(f"{SVG}title").tail for one in marks(chart, "text", "name")]
+    assert [(name[:10], name[-3:], len(name)) for name in names] == [("a-model-of", end, 24) for end in ("one", "two")]
+
+
 def test_shapes():
     assert colour(9) == "c1"
     text = picture(10, 20.5, 'a "name"', [shape("line", "grid", x1=1.26, stroke_width="2")])

@@ -142,13 +142,13 @@ def test_the_table(render):
 def test_several_prompts_are_told_apart(render):
     text = render(n=5, prompts=(ManifestPrompt("zero", "z" * 8), ManifestPrompt("few", "f" * 8)))
     assert re.search(r"^\| model +\| prompt +\| +passed", text, re.MULTILINE)
-    assert "| small / few |" in text
+    assert re.search(r"\| +small / few \|", text)
     assert "<b>small / " in text
 
 
 def test_by_tag_shows_counts(render):
     table = section(render(n=30), "By tag")
-    assert re.search(r"^\| no-order +\| +\d+ \| +\d+/\d+ \(", table, re.MULTILINE)
+    assert re.search(r"^\| no-order +\| +\d+ \| +\d+/\d+ \(\d+\.\d %\) \[\d+\.\d-\d+\.\d\] \|", table, re.MULTILINE)
 
 
 def test_many_tags_are_cut(render):
@@ -334,7 +334,8 @@ def test_text_of_others_cannot_become_markup(render, run_folder, error_on):
     assert "\x1b" not in text
     rendered = MarkdownIt("commonmark", {"html": True}).enable("table").render(text)
     outside_code = re.sub(r"<code>.*?</code>", "", rendered, flags=re.DOTALL)
-    assert not re.search(r"<(script|a|img|pre)\b", outside_code)
+    picture = re.escape('<img src="report.svg" alt="Pass rates, and what they cost or how long they take" />')
+    assert not re.search(r"<(script|a|img|pre)\b", re.sub(picture, "", outside_code))
     assert "@octocat" not in outside_code
     assert outside_code.count("<h1>") == 1
     assert outside_code.count("<details>") == outside_code.count("</details>") == 3

@@ -4,17 +4,24 @@ from __future__ import annotations
 
 import csv
 import json
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from stored import store_run
 
-from evalkit.analysis import analyse, load_run
+from evalkit.analysis import RunSummary, analyse, load_run
 from evalkit.analysis.results import run_results
 from evalkit.report import write_reports
+from evalkit.report.comparison import terminal_comparison
+from evalkit.report.labels import Labels
+from evalkit.report.markdown import markdown
 from evalkit.report.race import race_json, race_line, race_section, stop_words
+from evalkit.report.verdict import headline
 from evalkit.runner.manifest import Race, RaceStop, read_manifest
 from evalkit.runner.race_plan import race_order
+from evalkit.types import Price
 
 CASES = 40
 STOPS = (
@@ -24,10 +31,13 @@ STOPS = (
 RACE = Race(over=True, cases=20, stops=STOPS)
 WORSE = "stopped after 10 of 40 cases: shown worse than the best, with good ahead (p below 0.001)"
 NEAR = (
-    "stopped after 20 of 40 cases: shown not better than the best by more than 2 points, with good ahead (p at most 0.031)"
+    "stopped after 20 of 40 cases: shown not better than the best by more than 2 points, "
+    "with good ahead (p at most 0.031)"
 )
 
-OF_TWO = "stopped after 9 of 40 cases: shown not better than the best 2 by more than 1 point, with a ahead (p at most 0.20)"
+OF_TWO = (
+    "stopped after 9 of 40 cases: shown not better than the best 2 by more than 1 point, with a ahead (p at most 0.20)"
+)
 
 
 def stored(folder: Path, race: Race = RACE, *, priced: bool = True, lost: int = 0) -> Path:
@@ -144,3 +154,65 @@ def test_what_was_not_asked_is_no_result(tmp_path: Path) -> None:
 def test_a_race_is_read_back_from_the_manifest(tmp_path: Path) -> None:
     assert read_manifest(stored(tmp_path)).race == RACE
     assert RACE.rule == Race()
+
+
+def raced(folder: Path, **options: Any) -> RunSummary:
+    """A race whose stopped candidate has the highest rate, on the few cases that it was asked."""
+    order = list(race_order(CASES, 0))
+    verdicts = {
+        "left": {f"c{place:02}": position not in {5, 15, 25, 35} for position, place in enumerate(order)},
+        "early": {f"c{place:02}": True if position < 5 else None for position, place in enumerate(order)},
+    }
+    stops = (RaceStop("early", "p", 5, "near", ("left", "p"), 0.04),)
+    return analyse(load_run(store_run(folder, verdicts, race=Race(over=True, cases=CASES, stops=stops), **options)))
+
+
+def test_who_was_stopped_leads_nobody(tmp_path: Path) -> None:
+    run = raced(tmp_path)
+    assert [one.model for one in run.ranked()] == ["left", "early"]
+    assert run.comparisons is not None
+    assert run.comparisons.best == ("left", "p")
+    told = headline(run, Labels(run.models))
+    assert told.startswith("**Highest pass rate of those that the race left: left, 36/40 (90.0 %,")
+    assert told.endswith("** Out of the race before its end: early.")
+    (line,) = terminal_comparison(run)
+    assert line.startswith("early stopped after 5 of 40 cases: shown not better than the best by more than 2 points")
+    assert line.endswith("against left: 0.0 points (-43.4 to +43.4), better on 0, worse on 0 of 5 cases")
+    text = markdown(run)
+    assert "| not asked |" in text.split("## Race")[0]
+    assert "The race stopped early: these pairs have fewer cases" in text
+
+
+def test_a_decision_says_who_was_stopped(tmp_path: Path) -> None:
+    price = Price(1.0, 1.0, source="a table", as_of="2030-01-01")
+    dear = replace(price, input=5.0)
+    raced(tmp_path, models={"left": {"price": dear}, "early": {"price": price}})
+    text = write_reports(load_run(tmp_path)).markdown.read_text()
+    assert "**Recommended: early.** By estimate not worse than the best (left)" in text
+    assert "The race stopped after 5 cases, so" not in text
+    assert "The race stopped early after 5 cases, so its figures are over fewer cases than those of others." in text
+    assert "| recommended, stopped after 5 cases |" in text
+    options = {one["model"]: one for one in report_of(tmp_path)["decision"]["candidates"]}
+    assert (options["early"]["stopped_after"], options["left"]["stopped_after"]) == (5, None)
+
+
+def test_a_stopped_candidate_sets_no_standard(tmp_path: Path) -> None:
+    # By estimate it is ahead of both, on the cases that it was asked.
+    order = list(race_order(CASES, 0))
+    failed = {"a": {1, 20, 30}, "b": {2, 21, 31}}
+    verdicts = {
+        name: {f"c{place:02}": position not in places for position, place in enumerate(order)}
+        for name, places in failed.items()
+    }
+    verdicts["out"] = {f"c{place:02}": True if position < 10 else None for position, place in enumerate(order)}
+    stops = (RaceStop("out", "p", 10, "near", ("a", "p"), 0.04),)
+    race = Race(over=True, cases=CASES, stops=stops)
+    write_reports(load_run(store_run(tmp_path, verdicts, race=race, decide={"prefer": ["pass_rate"]})))
+    decision = report_of(tmp_path)["decision"]
+    assert decision["best"]["model"] in failed
+    assert all(option["as_good"] for option in decision["candidates"])
+    assert decision["runner_up"]["model"] in failed
+
+
+def report_of(folder: Path) -> Any:
+    return json.loads((folder / "report.json").read_text())

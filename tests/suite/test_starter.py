@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from evalkit.errors import ConfigError
+from evalkit.files import WriteError
 from evalkit.models.config import load_models
 from evalkit.suite import load_suite
 from evalkit.suite.starter import EMBEDDED, TASKS, Start, compose, keys_of, model_rows, write_starter
@@ -121,3 +122,12 @@ def test_candidates_are_named_after_their_models():
     assert list(rows) == ["Llama-3.3-70B", "llama3.1:8b", EMBEDDED]
     assert rows["llama3.1:8b"] == '{provider: ollama, model: "llama3.1:8b"}'
     assert keys_of(["together:x", "ollama:y", EMBEDDED, "together:z"]) == ("TOGETHER_API_KEY",)
+
+
+def test_what_appears_meanwhile_is_not_overwritten(tmp_path):
+    starter = compose(Start("classify", "late"), tmp_path)
+    (tmp_path / "prompts").mkdir()
+    (tmp_path / "prompts/late.yaml").write_text("mine")
+    with pytest.raises(WriteError, match="cannot write"):
+        list(write_starter(starter, tmp_path))
+    assert (tmp_path / "prompts/late.yaml").read_text() == "mine"

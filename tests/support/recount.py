@@ -31,7 +31,7 @@ def report(folder: Path) -> dict[str, Any]:
     run = Run(folder)
     raced = race(run)
     run.calls["awaited"] = ~run.calls["finished"] & (needed(run, raced) | run.calls["record"].notna())
-    stopped = [(one["model"], one["prompt"]) for one in raced["stops"]] if raced else []
+    stopped = {(one["model"], one["prompt"]): one["cases"] for one in raced["stops"]} if raced else {}
     finished = run.calls[run.calls["finished"]]
     models = [model_figures(run, candidate) for candidate in run.candidates]
     tags = list(tag_figures(run))

@@ -26,9 +26,9 @@ Rules = dict[str, Any]
 
 
 def decision(
-    run: Run, models: Sequence[Mapping[str, Any]], tags: Sequence[Mapping[str, Any]], stopped: Sequence[Any]
+    run: Run, models: Sequence[Mapping[str, Any]], tags: Sequence[Mapping[str, Any]], stopped: Mapping[Any, int]
 ) -> dict[str, Any] | None:
-    """The decision, from the figures of the candidates; `stopped` are those that a race did."""
+    """The decision, from the figures of the candidates; `stopped` has those that a race did."""
     stated = bool(run.manifest["decide"])
     if not stated and (len(models) < 2 or any(one["cost_per_1k_cases_usd"] is None for one in models)):
         return None
@@ -74,14 +74,16 @@ class Field:
         run: Run,
         models: Sequence[Mapping[str, Any]],
         tags: Sequence[Mapping[str, Any]],
-        stopped: Sequence[Any],
+        stopped: Mapping[Any, int],
         *,
         stated: bool,
     ) -> None:
-        self.run, self.stopped, self.stated = run, set(stopped), stated
+        self.run, self.stopped, self.stated = run, stopped, stated
         self.told = dict(zip(run.candidates, models, strict=True))
         self.figures = {one: self.figures_of(one) for one in run.candidates}
-        for one, tag in zip([one for one in run.candidates for _ in range(len(tags) // len(models))], tags, strict=True):
+        for one, tag in zip(
+            [one for one in run.candidates for _ in range(len(tags) // len(models))], tags, strict=True
+        ):
             self.figures[one][f"tags.{tag['tag']}"] = rate(tag)
         self.measured = [one for one in run.candidates if known(self.told[one]["pass_rate"])]
         self.alpha = 0.05 / max(1, len(self.measured) - 1)
@@ -89,7 +91,9 @@ class Field:
             one: run.of(one).query("finished").groupby("case")["passed"].mean().astype(float) for one in self.measured
         }
         self.lead = {
-            (one, other): (means[one] - means[other]).dropna().mean() for one in self.measured for other in self.measured
+            (one, other): (means[one] - means[other]).dropna().mean()
+            for one in self.measured
+            for other in self.measured
         }
         self.monthly_of_one = {one: self.per_request(one) for one in run.candidates}
 
@@ -176,7 +180,11 @@ class Field:
             standing = "unknown" if given is None else "met" if met else "missed"
             return {"key": key, "standing": standing, "figure": None, "given": given, "cases_needed": None}
         value, low, high, n = self.figures[one].get(key, (None,) * 4)
-        found = {"key": key, "given": None, "figure": dict(zip(("value", "low", "high"), (value, low, high), strict=True))}
+        found = {
+            "key": key,
+            "given": None,
+            "figure": dict(zip(("value", "low", "high"), (value, low, high), strict=True)),
+        }
         if not known(value):
             return found | {"standing": "unknown", "cases_needed": None}
         sign = 1 if more(key) else -1
@@ -273,7 +281,7 @@ class Field:
             "calls": told["passed"] + told["failed"] + told["errors"] + told["missing"],
             "missing": told["missing"],
             "errors": told["errors"],
-            "stopped_after": None,
+            "stopped_after": self.stopped.get(one),
             **{key: dict(zip(ends, self.figures[one][key][:3], strict=True)) for key in FRONT},
             "monthly_usd": (
                 dict(zip(ends, self.monthly(one, rules["per_day"]), strict=True)) if rules["per_day"] else None
@@ -292,7 +300,9 @@ class Field:
             return "no other is eligible", None
         if not open_ones:
             return "shown", None
-        needed = [one and cases_needed(one["difference"], one["interval"][0], -margin, one["cases"]) for one in open_ones]
+        needed = [
+            one and cases_needed(one["difference"], one["interval"][0], -margin, one["cases"]) for one in open_ones
+        ]
         return "by estimate", None if None in needed else max(needed)
 
     def changes(self, rules: Rules, taken: Any) -> Iterator[dict[str, Any]]:
@@ -332,9 +342,10 @@ class Field:
         for _ in range(30):
             middle = (before + beyond) / 2
             before, beyond = (before, middle) if differs(middle) else (middle, beyond)
-        to = two_digits(rules["per_day"] * 2.0**beyond, up=sign > 0)
-        found = self.answer(rules | {"per_day": to})
-        if found is not None:
+        exact = rules["per_day"] * 2.0**beyond
+        to = two_digits(exact, up=sign > 0)
+        to = exact if self.answer(rules | {"per_day": to}) == taken else to
+        if (found := self.answer(rules | {"per_day": to})) is not None:
             yield {"key": "requests_per_day", "to": to, "recommended": named(found)}
 
     def nearest(self, rules: Rules) -> Any:

@@ -44,9 +44,7 @@ def tango(better: int, worse: int, n: int, z: float = Z) -> tuple[float, float]:
     return end(1), end(-1)
 
 
-def clustered_difference(
-    differences: pd.Series, groups: pd.Series, z: float = Z
-) -> tuple[float, float, float, float]:
+def clustered_difference(differences: pd.Series, groups: pd.Series, z: float = Z) -> tuple[float, float, float, float]:
     """The ends of the interval, p and the standard error: with one more group in either direction."""
     by_group = differences.groupby(groups).agg(["sum", "size"])
     count, mean = len(by_group), differences.mean()

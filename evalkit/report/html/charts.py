@@ -200,4 +200,8 @@ def _horizontal_axis(scale: Scale, left: float, right: float) -> Iterator[ET.Ele
 
 
 def _short(name: str) -> str:
-    return name if len(name) <= _NAME else f"{name[: _NAME - 1]}\N{HORIZONTAL ELLIPSIS}"
+    """A name without its middle, if it is long: names of one run tend to differ at their ends."""
+    if len(name) <= _NAME:
+        return name
+    start = _NAME // 2 - 2
+    return f"{name[:start]}\N{HORIZONTAL ELLIPSIS}{name[start + 1 - _NAME :]}"
