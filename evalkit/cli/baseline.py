@@ -29,7 +29,10 @@ def baseline(
     ] = None,
     allow_incomplete: Annotated[
         bool,
-        typer.Option("--allow-incomplete", help="Also of a run with errors, which stay errors, or missing calls."),
+        typer.Option(
+            "--allow-incomplete",
+            help="Freeze a run with errors or missing calls, too. Errors count as not passed, there as anywhere.",
+        ),
     ] = False,
     results: options.Results = Path("results"),
 ) -> None:

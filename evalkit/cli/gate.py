@@ -26,11 +26,12 @@ def gate(
     as_json: gate_options.Json = False,
     explain: options.Explain = False,
 ) -> None:
-    """Did it get worse? Hold a run against a baseline and limits; exit 1 if it fails.
+    """Did it get worse? Hold a run against a baseline and limits; exit 1 if it fails, 3 if the run is incomplete.
 
     REGRESSED: shown to be worse, or a limit is broken. NOT WORSE: shown not to be worse by more than the margin.
     INCONCLUSIVE: neither; --undecided says what becomes of it. Options take the place of the suite's `gate:` rules of
-    the same name. Writes gate.md and gate.json to the run's folder. Asks nobody: `evalkit run --gate` does both.
+    the same name. Writes gate.md and gate.json to the run's folder. Makes no calls; `evalkit run
+    --gate` asks and holds in one.
     """
     from evalkit.cli.gating import Given, gate_run
 

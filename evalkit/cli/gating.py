@@ -128,10 +128,21 @@ def plan_gate(manifest: Manifest, given: Given) -> GatePlan:
 
 
 def baseline_path(manifest: Manifest, rules: GateRules, suite: Path | None = None) -> Path:
-    """Find where a suite's baseline is: where its gate says, as seen from its folder, or results/baselines."""
-    if rules.baseline is not None:
-        return beside((suite or Path(manifest.suite.path)).parent, rules.baseline)
-    return _BASELINES / f"{manifest.suite.name}.json"
+    """Find where a suite's baseline is: where its gate says, as seen from its folder, or results/baselines.
+
+    Raises:
+        ConfigError: the gate's path cannot be followed, as the run was made elsewhere and its suite is not to be seen.
+    """
+    if rules.baseline is None:
+        return _BASELINES / f"{manifest.suite.name}.json"
+    suite = suite or Path(manifest.suite.path)
+    if not suite.is_file() and not Path(rules.baseline).is_absolute():
+        raise ConfigError(
+            f"the baseline {rules.baseline} starts from the folder of the suite {suite}, which cannot be seen from here",
+            remedy="go to the folder where the run was made, or name the baseline: --baseline FILE for a gate, -o FILE "
+            "to write one",
+        )
+    return beside(suite.parent, rules.baseline)
 
 
 def _block(suite: Path, manifest: Manifest) -> Mapping[str, Json]:

@@ -138,6 +138,8 @@ def test_a_baseline_of_another_suite_is_neither_replaced_nor_compared_with(
 
 def test_the_gate_of_the_suite_holds_and_options_take_its_place(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Paths in the block start from the suite's folder: evals/tiny.yaml."""
+    Path("evals").mkdir()
+    Path("evals/tiny.yaml").touch()
     block = {"baseline": "../frozen/b.json", "max_drop": 0.2, "min_pass_rate": 0.5}
     assert evalkit("baseline", run("old", {"m": verdicts(90)}, gate=block)) == 0
     assert Path("frozen/b.json").is_file()
@@ -148,6 +150,21 @@ def test_the_gate_of_the_suite_holds_and_options_take_its_place(home: Path, caps
     assert "pass rate is 85.0 % (76.7 % to 90.7 %), below 90.0 %" in capsys.readouterr().out
     more_trials = block | {"undecided": "more-trials", "max_trials": 3}
     assert evalkit("gate", run("more", {"m": verdicts(85)}, gate=more_trials), "--undecided", "pass") == 0
+
+
+def test_a_baseline_is_not_looked_for_or_written_in_a_wrong_folder(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A run names its suite as it was typed: from elsewhere, a path beside it leads astray."""
+    name = run("old", {"m": verdicts(90)}, gate={"baseline": "../b.json"})
+    assert evalkit("baseline", name) == 2
+    assert evalkit("gate", name) == 2
+    said = capsys.readouterr().err
+    words = "the baseline ../b.json starts from the folder of the suite evals/tiny.yaml, which cannot be seen from here"
+    assert said.count(words) == 2
+    assert not (home / "b.json").exists()
+    assert evalkit("baseline", name, "-o", "b.json") == 0
+    assert evalkit("gate", name, "--baseline", "b.json") == 0
 
 
 def test_the_rules_can_be_read_from_the_suite_as_it_is_now(home: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -82,6 +82,21 @@ def test_a_failure_tells_reason_expected_and_output(tmp_path: Path) -> None:
     assert skipped.get("message") == "the call was never finished"
 
 
+def test_a_message_keeps_its_lines(tmp_path: Path) -> None:
+    row = CallRow(
+        Call("1", "m", "p", "a", 1),
+        Case("a", {}),
+        Record("1", "m", "p", "a", 1, "no"),
+        CallScore("1", False, 0.0, (ScorerVerdict("judge", Score(0.0, False, "one\n\ttwo\r\n" + "x" * 400)),)),
+    )
+    with JUnit(MANIFEST) as junit:
+        list(junit.watch([row]))
+        root = etree.fromstring("".join(junit.xml()).encode())
+    message = next(root.iter("failure")).get("message")
+    assert message.startswith("one\n\ttwo\r\nxxx")
+    assert message.endswith("xxx ... (410 characters)")
+
+
 def test_the_first_trial_keeps_its_name_when_there_come_to_be_more(tmp_path: Path) -> None:
     root = written(store_run(tmp_path, {"m": {"a": [True, False, True]}}, trials=3))
     assert [test.get("name") for test in root.iter("testcase")] == ["a", "a [trial 2]", "a [trial 3]"]
