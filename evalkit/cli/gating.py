@@ -138,7 +138,7 @@ def baseline_path(manifest: Manifest, rules: GateRules, suite: Path | None = Non
     suite = suite or Path(manifest.suite.path)
     if not suite.is_file() and not Path(rules.baseline).is_absolute():
         raise ConfigError(
-            f"the baseline {rules.baseline} starts from the folder of the suite {suite}, which cannot be seen from here",
+            f"the baseline {rules.baseline} starts from the folder of {suite}, which cannot be seen from here",
             remedy="go to the folder where the run was made, or name the baseline: --baseline FILE for a gate, -o FILE "
             "to write one",
         )

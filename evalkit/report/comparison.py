@@ -158,8 +158,8 @@ def _left_out(run: RunSummary, labels: Labels) -> Iterator[str]:
         yield f"Not compared, as no answer was judged: {_listed(unjudged, labels)}."
     if run.stops:
         yield (
-            f"The race stopped {_listed(list(run.stops), labels)}: these pairs have fewer cases, and may be found even "
-            "where the race's own test (see Race), against all candidates at once, has told them from the best."
+            f"The race stopped {_listed(list(run.stops), labels)} early. On the fewer cases of these pairs nothing may "
+            "be shown here even where the race's own test (see Race) has shown a candidate worse than the best."
         )
 
 

@@ -58,7 +58,7 @@ def _order(run: RunSummary, labels: Labels, leader: str) -> str:
 
 def _stopped(run: RunSummary, labels: Labels) -> str:
     """Who left a race early: its own test decided that, which is another one than that of the pairs."""
-    names = [plain(labels.of(one)) for one in run.ranked() if one.candidate in run.stops]
+    names = [plain(labels.of(one)) for one in run.models if one.candidate in run.stops]
     more = f" and {fmt.count(len(names) - _NAMED)} more" if len(names) > _NAMED else ""
     return f"Out of the race before its end: {', '.join(names[:_NAMED])}{more}." if names else ""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import builtins
 import json
+import re
 
 import pytest
 import typer
@@ -191,6 +192,15 @@ def test_doctor_looks_at_the_room_on_disk(evalkit, monkeypatch):
     assert "note     results: results, 0.5 GB free\n         -> make room" in evalkit("doctor")
     monkeypatch.setattr(checkup.shutil, "disk_usage", lambda _: usage._replace(free=1_000_000))
     assert "problem  results" in evalkit("doctor", code=2)
+
+
+@pytest.mark.parametrize(("columns", "state"), [("40", "note"), ("100", "ok  ")])
+def test_doctor_tells_what_a_terminal_can_show(evalkit, monkeypatch, columns, state):
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("COLUMNS", columns)
+    assert f"{state}     terminal: {columns} columns, no colour, Unicode" in re.sub(
+        r"\x1b\[[0-9;]*m", "", evalkit("doctor")
+    )
 
 
 @pytest.mark.parametrize("kind", ["suite", "prompt", "models"])

@@ -160,7 +160,7 @@ def test_a_baseline_is_not_looked_for_or_written_in_a_wrong_folder(
     assert evalkit("baseline", name) == 2
     assert evalkit("gate", name) == 2
     said = capsys.readouterr().err
-    words = "the baseline ../b.json starts from the folder of the suite evals/tiny.yaml, which cannot be seen from here"
+    words = "the baseline ../b.json starts from the folder of evals/tiny.yaml, which cannot be seen from here"
     assert said.count(words) == 2
     assert not (home / "b.json").exists()
     assert evalkit("baseline", name, "-o", "b.json") == 0

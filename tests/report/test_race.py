@@ -180,7 +180,7 @@ def test_who_was_stopped_leads_nobody(tmp_path: Path) -> None:
     assert line.endswith("against left: 0.0 points (-43.4 to +43.4), better on 0, worse on 0 of 5 cases")
     text = markdown(run)
     assert "| not asked |" in text.split("## Race")[0]
-    assert "The race stopped early: these pairs have fewer cases" in text
+    assert "The race stopped early early. On the fewer cases of these pairs" in text
 
 
 def test_a_decision_says_who_was_stopped(tmp_path: Path) -> None:

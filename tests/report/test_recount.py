@@ -204,7 +204,7 @@ class Nearly:
         return None
 
 
-def run_race(folder, rng, race, rates, *, cases=120, trials=1, **broken):
+def run_race(folder, rng, race, rates, *, cases, trials=1, **broken):
     """Ask models of these rates in a race, as the command does, with what it leaves behind."""
     job = job_of(list(rates), numbered(cases), price=Price(1.0, 2.0, cached_input=0.5))
     decide = {"require": {"pass_rate": ">= 0.3"}, "traffic": {"requests_per_day": 500}}
@@ -217,7 +217,7 @@ def run_race(folder, rng, race, rates, *, cases=120, trials=1, **broken):
 
 
 def raced(folder, rng):
-    run_race(folder, rng, Race(), {"a": 0.93, "b": 0.9, "c": 0.55, "d": 0.2})
+    run_race(folder, rng, Race(), {"a": 0.93, "b": 0.86, "c": 0.75, "d": 0.3}, cases=180)
 
 
 def raced_for_two(folder, rng):
