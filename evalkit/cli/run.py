@@ -44,9 +44,9 @@ def run(
 ) -> None:
     """Ask every model every case, score the answers, and write the report.
 
-    Writes report.md, report.html, report.json and tables (models.csv, scorers.csv, cases.csv; labels.csv where labels
-    are judged, load.csv with --rate) to results/SUITE/RUN-ID. Ctrl-C finishes the calls in flight and keeps
-    everything; --resume goes on.
+    Writes report.md, report.html, report.json, junit.xml and tables (models.csv, scorers.csv, cases.csv; labels.csv
+    where labels are judged, load.csv with --rate) to results/SUITE/RUN-ID. Ctrl-C finishes the calls in flight and
+    keeps everything; --resume goes on.
     """
     from evalkit.cli.assemble import Choice, assemble
     from evalkit.cli.conduct import conduct
