@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from evalkit.analysis.by_scorer import ScorerSummary
-from evalkit.analysis.decision import Decision
+from evalkit.analysis.decide.decision import Decision
 from evalkit.analysis.differences import Comparisons
 from evalkit.analysis.figures import Ends, Mean
 from evalkit.analysis.labels import LabelSummary

@@ -52,11 +52,11 @@ def cascade(
     against picking by lot. Candidates are also shared out by tag. Nobody is asked, and the run stays as it is.
     """
     from evalkit.analysis import load_run
-    from evalkit.analysis.cascade import cascades
-    from evalkit.analysis.cascade_data import portfolio
-    from evalkit.analysis.cascade_pairs import foremost, pairs_named
-    from evalkit.analysis.cascade_tags import route_by_tag
-    from evalkit.analysis.side import resolve_run
+    from evalkit.analysis.cascade.cascades import cascades
+    from evalkit.analysis.cascade.data import portfolio
+    from evalkit.analysis.cascade.pairs import foremost, pairs_named
+    from evalkit.analysis.cascade.tags import route_by_tag
+    from evalkit.analysis.compare.side import resolve_run
     from evalkit.cli.sheet_screen import show
     from evalkit.report.cascade import cascade_sheets, rule_sheets
     from evalkit.report.cascade_json import cascade_json

@@ -10,10 +10,10 @@ from typing import Final
 from rich.table import Table
 from rich.text import Text
 
-from evalkit.analysis.compare import CandidateComparison, RunComparison, compare_sides
-from evalkit.analysis.flips import Flip, Said
-from evalkit.analysis.pairing import halves, pair_up
-from evalkit.analysis.side import load_side, resolve_side
+from evalkit.analysis.compare.compared import CandidateComparison, RunComparison, compare_sides
+from evalkit.analysis.compare.flips import Flip, Said
+from evalkit.analysis.compare.pairing import halves, pair_up
+from evalkit.analysis.compare.side import load_side, resolve_side
 from evalkit.cli.explaining import explain
 from evalkit.cli.printed import Printed
 from evalkit.cli.screen import Console

@@ -34,8 +34,8 @@ def cost(
 
     Without a run: evalkit cost --price 2.50/10 --mix 1:2 --tokens-per-month 10M --lease 5000
     """
-    from evalkit.analysis.cost_outlook import outlook
-    from evalkit.analysis.side import resolve_run
+    from evalkit.analysis.compare.side import resolve_run
+    from evalkit.analysis.cost.outlook import outlook
     from evalkit.cli.cost_assemble import Hosting, Volume, traffic_of, uses_of
     from evalkit.cli.sheet_screen import show
     from evalkit.report.cost import cost_sheets

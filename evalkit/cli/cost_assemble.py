@@ -10,10 +10,10 @@ from typing import Final
 import typer
 
 from evalkit.analysis import load_run
-from evalkit.analysis.cost import Traffic, Use
-from evalkit.analysis.cost_servers import DAYS_PER_MONTH, Server, Throughput, leased, rented
-from evalkit.analysis.cost_trace import PEAK_WINDOW_S, read_trace
-from evalkit.analysis.cost_usage import run_uses
+from evalkit.analysis.cost.monthly import Traffic, Use
+from evalkit.analysis.cost.servers import DAYS_PER_MONTH, Server, Throughput, leased, rented
+from evalkit.analysis.cost.trace import PEAK_WINDOW_S, read_trace
+from evalkit.analysis.cost.usage import run_uses
 from evalkit.cli.cost_options import Named, Tokens
 from evalkit.errors import ConfigError
 from evalkit.types import Price

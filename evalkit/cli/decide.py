@@ -74,8 +74,8 @@ def decide(
     who is ruled out by which rule, and what would change the answer.
     """
     from evalkit.analysis import load_run
-    from evalkit.analysis.decide import decided
-    from evalkit.analysis.side import resolve_run
+    from evalkit.analysis.compare.side import resolve_run
+    from evalkit.analysis.decide.deciding import decided
     from evalkit.cli.sheet_screen import show
     from evalkit.report.decision import decision_json, decision_sheets
     from evalkit.report.labels import Labels

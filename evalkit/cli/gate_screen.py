@@ -8,9 +8,9 @@ from typing import Final
 
 from rich.text import Text
 
-from evalkit.analysis.baseline import Baseline, Flips
-from evalkit.analysis.gate_result import CandidateGate, GateResult, Outcome
-from evalkit.analysis.measured import MeasuredRun, candidate_name, pass_rate
+from evalkit.analysis.gate.baseline import Baseline, Flips
+from evalkit.analysis.gate.measured import MeasuredRun, candidate_name, pass_rate
+from evalkit.analysis.gate.result import CandidateGate, GateResult, Outcome
 from evalkit.analysis.run_data import Candidate
 from evalkit.cli.printed import Printed
 from evalkit.cli.screen import Console

@@ -12,14 +12,14 @@ from typing import Final
 
 from evalkit import __version__
 from evalkit.analysis import load_run
-from evalkit.analysis.baseline import Baseline, encode_baseline, flips, freeze, read_baseline
-from evalkit.analysis.gate import gate
-from evalkit.analysis.gate_limits import check_rules
-from evalkit.analysis.gate_match import candidates_of, check_comparable, check_entries
-from evalkit.analysis.gate_result import GateResult, Look, Outcome
-from evalkit.analysis.measured import MeasuredRun, candidate_name, measure, questions
+from evalkit.analysis.compare.side import Side, resolve_run, resolve_side
+from evalkit.analysis.gate.baseline import Baseline, encode_baseline, flips, freeze, read_baseline
+from evalkit.analysis.gate.limits import check_rules
+from evalkit.analysis.gate.match import candidates_of, check_comparable, check_entries
+from evalkit.analysis.gate.measured import MeasuredRun, candidate_name, measure, questions
+from evalkit.analysis.gate.result import GateResult, Look, Outcome
+from evalkit.analysis.gate.verdicts import gate
 from evalkit.analysis.run_data import Candidate
-from evalkit.analysis.side import Side, resolve_run, resolve_side
 from evalkit.cli.assemble import Assembly, Choice, assemble, unpriced
 from evalkit.cli.conduct import conduct
 from evalkit.cli.explaining import explain

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, TextIO
 
 if TYPE_CHECKING:
-    from evalkit.analysis.gate_result import GateResult
+    from evalkit.analysis.gate.result import GateResult
 
 # `::name ::` begins a line; the older `##[name]` may stand anywhere in one. A carriage return ends a line too.
 _LINE_COMMAND = re.compile(r"((?:^|[\r\n])[^\S\r\n]*:)(?=:)")

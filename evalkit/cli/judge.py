@@ -68,7 +68,7 @@ def judge(
     --labels. Nobody is asked anything.
     """
     from evalkit.analysis import load_run
-    from evalkit.analysis.side import resolve_run
+    from evalkit.analysis.compare.side import resolve_run
     from evalkit.cli.judge_screen import print_calibration, write_template
 
     data = load_run(resolve_run(run, results))

@@ -12,9 +12,9 @@ from rich.table import Table
 from rich.text import Text
 
 from evalkit.analysis import RunData
-from evalkit.analysis.calibration import Calibration, calibrate
-from evalkit.analysis.human_labels import read_labels
-from evalkit.analysis.label_sample import answers_to_label
+from evalkit.analysis.calibration.calibrate import Calibration, calibrate
+from evalkit.analysis.calibration.human_labels import read_labels
+from evalkit.analysis.calibration.sample import answers_to_label
 from evalkit.analysis.run_data import Candidate
 from evalkit.cli.printed import Printed
 from evalkit.cli.screen import Console

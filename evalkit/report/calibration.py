@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import asdict
 
-from evalkit.analysis.calibration import (
+from evalkit.analysis.calibration.calibrate import (
     MIN_LABELS,
     Agreement,
     Calibration,

@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Final, TypeAlias
 
-from evalkit.analysis.cascade import SPLITS, Aim, Cascade, Trial, says
-from evalkit.analysis.cascade_data import Answers
-from evalkit.analysis.cascade_tags import FOLDS, Outcome, Routing
-from evalkit.analysis.cascade_worth import Worth
-from evalkit.analysis.cost import Figure
+from evalkit.analysis.cascade.cascades import SPLITS, Aim, Cascade, Trial, says
+from evalkit.analysis.cascade.data import Answers
+from evalkit.analysis.cascade.tags import FOLDS, Outcome, Routing
+from evalkit.analysis.cascade.worth import Worth
+from evalkit.analysis.cost.monthly import Figure
 from evalkit.report import format as fmt
 from evalkit.report.labels import Labels
 from evalkit.report.sheets import Sheet

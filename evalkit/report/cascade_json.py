@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from evalkit.analysis.cascade import SPLITS, Cascade, Trial, says
-from evalkit.analysis.cascade_data import Answers
-from evalkit.analysis.cascade_tags import Outcome, Routing
-from evalkit.analysis.cascade_worth import Worth
-from evalkit.analysis.cost import Figure
+from evalkit.analysis.cascade.cascades import SPLITS, Cascade, Trial, says
+from evalkit.analysis.cascade.data import Answers
+from evalkit.analysis.cascade.tags import Outcome, Routing
+from evalkit.analysis.cascade.worth import Worth
+from evalkit.analysis.cost.monthly import Figure
 from evalkit.types import Json
 
 

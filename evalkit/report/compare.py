@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
-from evalkit.analysis.answered import Percentile
-from evalkit.analysis.compare import CandidateComparison, Completeness, RunComparison
+from evalkit.analysis.compare.answered import Percentile
+from evalkit.analysis.compare.compared import CandidateComparison, Completeness, RunComparison
 from evalkit.analysis.differences import Gap, Standing
 from evalkit.analysis.run_data import Candidate
 from evalkit.report import format as fmt

@@ -7,10 +7,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, replace
 from typing import Any, Final
 
-from evalkit.analysis.answered import Answered, Change, Slowdown
-from evalkit.analysis.compare import CandidateComparison, RunComparison
+from evalkit.analysis.compare.answered import Answered, Change, Slowdown
+from evalkit.analysis.compare.compared import CandidateComparison, RunComparison
+from evalkit.analysis.compare.flips import Flip, Said
 from evalkit.analysis.differences import Gap
-from evalkit.analysis.flips import Flip, Said
 from evalkit.analysis.paired import Difference
 from evalkit.analysis.run_data import Candidate
 from evalkit.report import format as fmt

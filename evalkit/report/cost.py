@@ -7,11 +7,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Final
 
-from evalkit.analysis.cost import Doubt, Figure, Projection, Traffic, Use
-from evalkit.analysis.cost_even import BreakEven, Crossover
-from evalkit.analysis.cost_outlook import VOLUMES, Outlook
-from evalkit.analysis.cost_servers import DAYS_PER_MONTH, HOURS_PER_MONTH, Fleet
-from evalkit.analysis.cost_trace import Trace
+from evalkit.analysis.cost.break_even import BreakEven, Crossover
+from evalkit.analysis.cost.monthly import Doubt, Figure, Projection, Traffic, Use
+from evalkit.analysis.cost.outlook import VOLUMES, Outlook
+from evalkit.analysis.cost.servers import DAYS_PER_MONTH, HOURS_PER_MONTH, Fleet
+from evalkit.analysis.cost.trace import Trace
 from evalkit.report import format as fmt
 from evalkit.report.labels import Labels
 from evalkit.report.sheets import Sheet

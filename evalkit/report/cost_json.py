@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 
-from evalkit.analysis.cost import Figure, Projection, Traffic
-from evalkit.analysis.cost_even import BreakEven
-from evalkit.analysis.cost_outlook import VOLUMES, Outlook
-from evalkit.analysis.cost_servers import DAYS_PER_MONTH, Server
-from evalkit.analysis.cost_trace import Trace
+from evalkit.analysis.cost.break_even import BreakEven
+from evalkit.analysis.cost.monthly import Figure, Projection, Traffic
+from evalkit.analysis.cost.outlook import VOLUMES, Outlook
+from evalkit.analysis.cost.servers import DAYS_PER_MONTH, Server
+from evalkit.analysis.cost.trace import Trace
 from evalkit.types import Json
 
 

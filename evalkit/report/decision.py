@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Final
 
-from evalkit.analysis.decision import Decision, Figure, Gap, Judgement, Option
+from evalkit.analysis.decide.decision import Decision, Figure, Gap, Judgement, Option
 from evalkit.analysis.run_data import Candidate
 from evalkit.report.decision_words import Words, cells
 from evalkit.report.labels import Labels

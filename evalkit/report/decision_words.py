@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from evalkit.analysis.decision import Change, Decision, Evidence, Figure, Gap, Judgement, Option, Standing
+from evalkit.analysis.decide.decision import Change, Decision, Evidence, Figure, Gap, Judgement, Option, Standing
 from evalkit.analysis.run_data import Candidate
 from evalkit.report import format as fmt
 from evalkit.report.labels import Labels

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from evalkit.analysis import Analysis, RunData, RunSummary
-from evalkit.analysis.decide import decide_run
+from evalkit.analysis.decide.deciding import decide_run
 from evalkit.files import write_atomically
 from evalkit.report.html import CaseSample, html_report, run_picture
 from evalkit.report.junit import JUnit

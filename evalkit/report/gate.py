@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Final, NamedTuple
 
-from evalkit.analysis.baseline import Frozen
-from evalkit.analysis.gate_limits import Limit, State
-from evalkit.analysis.gate_result import CandidateGate, Comparison, GateResult, Outcome, Shift
-from evalkit.analysis.measured import candidate_name
+from evalkit.analysis.gate.baseline import Frozen
+from evalkit.analysis.gate.limits import Limit, State
+from evalkit.analysis.gate.measured import candidate_name
+from evalkit.analysis.gate.result import CandidateGate, Comparison, GateResult, Outcome, Shift
 from evalkit.analysis.paired import Difference, Metric
 from evalkit.report import format as fmt
 from evalkit.report.labels import Labels

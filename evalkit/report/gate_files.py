@@ -8,9 +8,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Final
 
-from evalkit.analysis.gate_limits import Limit
-from evalkit.analysis.gate_result import CandidateGate, Comparison, GateResult, Shift
-from evalkit.analysis.measured import candidate_name, pass_rate
+from evalkit.analysis.gate.limits import Limit
+from evalkit.analysis.gate.measured import candidate_name, pass_rate
+from evalkit.analysis.gate.result import CandidateGate, Comparison, GateResult, Shift
 from evalkit.analysis.paired import Metric
 from evalkit.files import write_atomically
 from evalkit.report import format as fmt

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
 
-from evalkit.analysis.gate_result import CandidateGate, GateResult
+from evalkit.analysis.gate.result import CandidateGate, GateResult
 from evalkit.analysis.rows import CallRow, Outcome
 from evalkit.errors import Location
 from evalkit.report import gate as words

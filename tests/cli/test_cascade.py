@@ -9,8 +9,8 @@ import pytest
 from published import matrix_run
 from stored import store_run
 
-from evalkit.analysis.cascade_worth import Worth
-from evalkit.analysis.cost import Figure
+from evalkit.analysis.cascade.worth import Worth
+from evalkit.analysis.cost.monthly import Figure
 from evalkit.cli import main
 from evalkit.report.cascade import _near, _verdict
 from evalkit.stats import Interval

@@ -18,10 +18,10 @@ from numpy.typing import NDArray
 from stored import store_run
 
 from evalkit.analysis import load_run
-from evalkit.analysis.baseline import Baseline, freeze
-from evalkit.analysis.gate import gate
-from evalkit.analysis.gate_result import Look
-from evalkit.analysis.measured import MeasuredRun, measure
+from evalkit.analysis.gate.baseline import Baseline, freeze
+from evalkit.analysis.gate.measured import MeasuredRun, measure
+from evalkit.analysis.gate.result import Look
+from evalkit.analysis.gate.verdicts import gate
 from evalkit.cli import app, main
 from evalkit.suite.gate_rules import gate_rules, looks
 

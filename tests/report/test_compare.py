@@ -6,9 +6,9 @@ from dataclasses import replace
 import pytest
 from stored import store_run
 
-from evalkit.analysis.compare import compare_sides
-from evalkit.analysis.pairing import pair_up
-from evalkit.analysis.side import load_side, resolve_side
+from evalkit.analysis.compare.compared import compare_sides
+from evalkit.analysis.compare.pairing import pair_up
+from evalkit.analysis.compare.side import load_side, resolve_side
 from evalkit.report.compare import differences, headline, overview, pair_name, pair_sheets, warnings
 from evalkit.report.compare_files import comparison_json, comparison_markdown
 from evalkit.report.compare_words import p_value, points, signed, some
@@ -309,7 +309,7 @@ def test_the_document_holds_the_diff_and_both_answers(tmp_path):
 
 
 def test_the_document_of_several_pairs_has_a_part_for_each(compare, monkeypatch):
-    monkeypatch.setattr("evalkit.analysis.flips.MOST_SHOWN", 3)
+    monkeypatch.setattr("evalkit.analysis.compare.flips.MOST_SHOWN", 3)
     text = comparison_markdown(
         compare({"a": cases(40, 40), "b": cases(40, 40)}, {"a": cases(40, 34), "b": cases(40, 20)})
     )

@@ -7,11 +7,11 @@ import pytest
 from stored import store_run
 
 from evalkit.analysis import load_run
-from evalkit.analysis.baseline import freeze
-from evalkit.analysis.gate import gate
-from evalkit.analysis.gate_limits import Limit, State
-from evalkit.analysis.gate_result import GateResult, Look
-from evalkit.analysis.measured import MeasuredRun, measure
+from evalkit.analysis.gate.baseline import freeze
+from evalkit.analysis.gate.limits import Limit, State
+from evalkit.analysis.gate.measured import MeasuredRun, measure
+from evalkit.analysis.gate.result import GateResult, Look
+from evalkit.analysis.gate.verdicts import gate
 from evalkit.report.gate import candidate_notes, ending, headlines, limit_words, notes
 from evalkit.report.gate_files import gate_json, gate_markdown
 from evalkit.suite.gate_rules import gate_rules

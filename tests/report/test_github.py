@@ -11,10 +11,10 @@ import pytest
 from stored import store_run
 
 from evalkit.analysis import load_run
-from evalkit.analysis.baseline import Baseline, freeze
-from evalkit.analysis.gate import gate
-from evalkit.analysis.gate_result import GateResult
-from evalkit.analysis.measured import measure
+from evalkit.analysis.gate.baseline import Baseline, freeze
+from evalkit.analysis.gate.measured import measure
+from evalkit.analysis.gate.result import GateResult
+from evalkit.analysis.gate.verdicts import gate
 from evalkit.errors import Location
 from evalkit.report.gate_files import gate_markdown, write_gate
 from evalkit.report.github import COMMENT_CHARS, MARKS, Annotation, as_comment, command, fitting, marker, marks

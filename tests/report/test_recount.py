@@ -18,7 +18,7 @@ from scripted import ScriptedProvider
 from stored import store_run
 
 from evalkit.analysis import load_run
-from evalkit.analysis.decision import Standing
+from evalkit.analysis.decide.decision import Standing
 from evalkit.errors import CallError, ErrorKind
 from evalkit.report import write_reports
 from evalkit.runner.execute import with_conditions

@@ -12,9 +12,9 @@ from lxml import etree, html
 from stored import store_run
 
 from evalkit.analysis import load_run
-from evalkit.analysis.baseline import freeze
-from evalkit.analysis.gate import gate
-from evalkit.analysis.measured import measure
+from evalkit.analysis.gate.baseline import freeze
+from evalkit.analysis.gate.measured import measure
+from evalkit.analysis.gate.verdicts import gate
 from evalkit.report import write_reports
 from evalkit.report.gate_files import write_gate
 from evalkit.suite.gate_rules import GateRules

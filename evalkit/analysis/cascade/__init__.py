@@ -1,0 +1,1 @@
+"""Cascades and routing: cheap candidates first, stronger ones where it pays."""

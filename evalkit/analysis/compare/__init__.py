@@ -1,0 +1,1 @@
+"""Two runs, models or prompts against each other."""

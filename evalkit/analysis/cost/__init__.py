@@ -1,0 +1,1 @@
+"""Cost at scale: from measured tokens to dollars a month."""

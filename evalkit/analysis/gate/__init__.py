@@ -1,0 +1,1 @@
+"""Baselines, and gates that hold runs against them."""
