@@ -90,6 +90,8 @@ class Setup:
 
 _BY_REQUEST = 0.7
 """So many kills are ordered by the number of a request: those by the clock miss the calls on a machine that is busy."""
+_SPARED = 0.5
+"""So many processes that have only a report to write are let through: most kills are to hit the calls."""
 
 SLOW = {"regex": {"pattern": r"^(n\d+)+$", "timeout": 60}}
 
@@ -155,6 +157,8 @@ class Killed:
         kill_after_s = self._random.uniform(0, self._usual_s)
         if remaining and self._random.random() < _BY_REQUEST:
             self._server.at_request(self._random.randint(1, remaining), self._forks.kill)
+            kill_after_s = HANGS_S
+        elif not remaining and self._random.random() < _SPARED:
             kill_after_s = HANGS_S
         self._server.forget()
         ended = self._forks.run(self._workspace.path, "run", "suite.yaml", *resume, kill_after_s=kill_after_s)
@@ -234,20 +238,25 @@ def reports(folder: Path) -> dict[str, Any]:
     report = json.loads((folder / "report.json").read_text())
     for key in ("id", "created_at", "finished_at", "client"):
         del report["run"][key]
+    del report["decision"]  # which of equals it names hangs on how fast they were
     return {
         "report.md": without_times((folder / "report.md").read_text()),
-        "report.json": report
-        | {
-            "models": [untimed(row) for row in report["models"]],
-            # Summed in the order in which the replies came.
-            "judges": [untimed(row) | {"cost_usd": round(row["cost_usd"], 12)} for row in report["judges"]],
-        },
+        # Summed in the order in which the replies came.
+        "report.json": untimed(report)
+        | {"judges": [untimed(row) | {"cost_usd": round(row["cost_usd"], 12)} for row in report["judges"]]},
         **{name: table(folder / name) for name in ("models.csv", "cases.csv")},
     }
 
 
-def untimed(row: dict[str, Any]) -> dict[str, Any]:
-    return {key: "" if key.endswith(("_ms", "_per_s")) else value for key, value in row.items()}
+OF_TIMES = ("_ms", "_per_s", "p95_to_p50", "p50_low", "p50_high", "spread", "spread_low", "spread_high")
+
+
+def untimed(value: Any) -> Any:
+    if isinstance(value, list):
+        return [untimed(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    return {key: "" if key.endswith(OF_TIMES) else untimed(item) for key, item in value.items()}
 
 
 def table(path: Path) -> list[dict[str, Any]]:
@@ -256,12 +265,16 @@ def table(path: Path) -> list[dict[str, Any]]:
 
 
 TIMES = (
+    (r"(?s)\*\*Recommended: .*?\n\n", ""),
+    (r"(?s)## Decision\n.*?(?=\n## )", ""),
+    (r"(?m)^Slow answers, .*\n|^- How many times as long .*\n", ""),
     (r"(?s)> \[!WARNING\]\n> \*\*evalkit itself, on this machine, may have lengthened latencies.*?\n\n", ""),
     (r"\n- (Client|Throttled): .*", ""),
     (r"\b\d{8}-\d{6}-[0-9a-f]{4}\b", "RUN"),
     (r", resumed \d+ times?", ""),
     (r"\b\d{4}-\d\d-\d\dT[\d:.+]+", "WHEN"),
-    (r"\b\d[\d.,]* m?s\b", "TIME"),
+    (r"\b\d[\d.,]* m?s\b( \[[^]\n]*\])?", "TIME"),
+    (r"(?m)\| +\d+\.\d+ \[[\d.]+-[\d./na]+\] \|$", "| RATIO |"),  # slowest / fastest
     (r"(?m)^\|.*\|$", lambda line: re.sub(r" +|-+", " ", line[0])),  # columns are as wide as their times
 )
 

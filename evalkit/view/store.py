@@ -1,0 +1,213 @@
+"""The runs of a results folder, as far as a list needs them: manifests, and figures of report.json; no journals.
+
+What lies in the folder is taken as it comes: a damaged file is told of beside its run, never raised. Nothing is read
+that a link leads to outside of the folder.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, Final
+
+from evalkit.errors import ConfigError
+from evalkit.runner.folder import LATEST
+from evalkit.runner.manifest import MANIFEST, Manifest, read_manifest
+from evalkit.view.life import shows_life
+
+REPORT: Final = "report.json"
+
+
+class State(StrEnum):
+    """How far a run got."""
+
+    COMPLETE = "complete"
+    INCOMPLETE = "incomplete"
+    UNDER_WAY = "under way"
+    CUT_SHORT = "cut short"
+    UNREPORTED = "no report"
+    DAMAGED = "damaged"
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """A candidate's figures. Shares 0..1, milliseconds, USD; None where unknown."""
+
+    model: str
+    prompt: str
+    passed: int | None = None
+    finished: int | None = None
+    rate: float | None = None
+    low: float | None = None
+    high: float | None = None
+    p95_ms: float | None = None
+    p95_low_ms: float | None = None
+    p95_high_ms: float | None = None
+    cost_per_1k_usd: float | None = None
+    served: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class StoredRun:
+    """A run in the folder.
+
+    Attributes:
+        suite, run_id: the names of its folders.
+        manifest: None where it is damaged; `fault` then says how.
+        figures: of each candidate; without numbers while the run is under way.
+    """
+
+    suite: str
+    run_id: str
+    folder: Path
+    state: State
+    manifest: Manifest | None
+    figures: tuple[Figures, ...] = ()
+    fault: str = ""
+
+    @property
+    def created_at(self) -> str:
+        """When it began, ISO 8601; nothing where unknown."""
+        return str(self.manifest.created_at) if self.manifest else ""
+
+    @property
+    def name(self) -> str:
+        """What tells it from all others: SUITE/RUN-ID."""
+        return f"{self.suite}/{self.run_id}"
+
+
+class Store:
+    """Looks runs up by name, and remembers what it has read for as long as the files stay the same.
+
+    Args:
+        root: the results folder.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = root.resolve()
+        self._known: dict[Path, tuple[object, StoredRun]] = {}
+
+    def suites(self) -> list[str]:
+        """The names of the suites that have runs, in their order."""
+        return sorted(home.name for home in self._folders(self.root) if next(self._run_folders(home), None))
+
+    def runs(self, suite: str | None = None) -> list[StoredRun]:
+        """All runs, or those of one suite, the newest first."""
+        homes = [home for home in self._folders(self.root) if suite in {None, home.name}]
+        found = [self._read(folder) for home in homes for folder in self._run_folders(home)]
+        return sorted(found, key=lambda run: (run.created_at, run.run_id), reverse=True)
+
+    def find(self, suite: str, run_id: str) -> StoredRun | None:
+        """The run of this name. Names are compared with those there are, never made into a path."""
+        for home in self._folders(self.root):
+            if home.name == suite:
+                for folder in self._run_folders(home):
+                    if folder.name == run_id:
+                        return self._read(folder)
+        return None
+
+    def file(self, run: StoredRun, name: str) -> Path | None:
+        """A file of a run, if it is one and lies within the results folder."""
+        path = run.folder / name
+        return path if path.is_file() and self._inside(path) else None
+
+    def _folders(self, home: Path) -> Iterator[Path]:
+        try:
+            entries = sorted(home.iterdir())
+        except OSError:
+            return
+        for path in entries:
+            if path.is_dir() and not path.name.startswith(".") and _sayable(path.name) and self._inside(path):
+                yield path
+
+    def _run_folders(self, home: Path) -> Iterator[Path]:
+        for folder in self._folders(home):
+            manifest = folder / MANIFEST
+            if folder.name != LATEST and manifest.is_file() and self._inside(manifest):
+                yield folder
+
+    def _inside(self, path: Path) -> bool:
+        try:
+            return path.resolve().is_relative_to(self.root)
+        except (OSError, RuntimeError):  # a circle of links
+            return False
+
+    def _read(self, folder: Path) -> StoredRun:
+        report = folder / REPORT
+        stamp = _stamp(folder / MANIFEST), _stamp(report)
+        known = self._known.get(folder)
+        if known and known[0] == stamp and known[1].state not in {State.UNDER_WAY, State.CUT_SHORT}:
+            return known[1]
+        run = _stored(folder, report if report.is_file() and self._inside(report) else None)
+        self._known[folder] = stamp, run
+        return run
+
+
+def _stored(folder: Path, report: Path | None) -> StoredRun:
+    names = folder.parent.name, folder.name, folder
+    try:
+        manifest = read_manifest(folder)
+    except (ConfigError, AttributeError, TypeError, ValueError) as error:
+        return StoredRun(*names, State.DAMAGED, None, fault=f"{MANIFEST}: {error}")
+    bare = tuple(Figures(str(model.name), str(prompt.name)) for model in manifest.models for prompt in manifest.prompts)
+    if manifest.finished_at is None:
+        return StoredRun(*names, State.UNDER_WAY if shows_life(folder) else State.CUT_SHORT, manifest, bare)
+    if report is None:
+        return StoredRun(*names, State.UNREPORTED, manifest, bare)
+    try:
+        told = json.loads(report.read_text(encoding="utf-8"))
+        figures = tuple(map(_figures, told["models"]))
+        state = State.INCOMPLETE if told["incomplete"] else State.COMPLETE
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        return StoredRun(*names, State.DAMAGED, manifest, bare, f"{REPORT} cannot be read: {error}")
+    return StoredRun(*names, state, manifest, figures)
+
+
+def _figures(row: Mapping[str, Any]) -> Figures:
+    counts = [_number(row.get(name)) for name in ("passed", "failed", "errors")]
+    known = [int(count) for count in counts if count is not None]
+    whole = len(known) == len(counts)
+    served = row.get("served_models")
+    return Figures(
+        str(row["model"]),
+        str(row["prompt"]),
+        known[0] if whole else None,
+        sum(known) if whole else None,
+        _number(row.get("pass_rate")),
+        _number(row.get("pass_rate_low")),
+        _number(row.get("pass_rate_high")),
+        _number(row.get("latency_p95_ms")),
+        _number(row.get("latency_p95_low_ms")),
+        _number(row.get("latency_p95_high_ms")),
+        _number(row.get("cost_per_1k_cases_usd")),
+        tuple(map(str, served)) if isinstance(served, list) else (),
+    )
+
+
+def _number(value: object) -> float | None:
+    """A figure of 0 or more; None for what is none."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return value if math.isfinite(value) and value >= 0 else None
+
+
+def _stamp(path: Path) -> object:
+    """What changes when a file is written anew; None where there is none."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_ino, found.st_mtime_ns, found.st_size
+
+
+def _sayable(name: str) -> bool:
+    """Whether a name can stand in an address."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
