@@ -18,8 +18,8 @@ test: $(VENV)/.dev  ## Run all tests, the end-to-end ones against a real local m
 	$(BIN)/evalkit models pull smollm2-135m
 	$(BIN)/pytest -n 2 --dist loadgroup
 
-test-slow: $(VENV)/.dev  ## Check the statistics by simulation: intervals, gates and races, many thousand times
-	$(BIN)/pytest -n 2 -m slow
+test-slow: $(VENV)/.dev  ## Check the statistics by simulation, gates and races too, and what takes long
+	$(BIN)/pytest -n 2 --dist loadgroup -m slow
 
 lint: $(VENV)/.dev  ## Check style, types and the order of the modules
 	$(BIN)/ruff check .

@@ -1,4 +1,4 @@
-"""The README's examples work as they are written."""
+"""The README's examples work as they are written, and what they print is what it shows."""
 
 from __future__ import annotations
 
@@ -8,82 +8,102 @@ import shutil
 from pathlib import Path
 
 import pytest
-import yaml
-from workspace import Workspace
+from workspace import Finished, Workspace
 
-from evalkit.scorers import SCORERS
-from evalkit.scorers.extract import STEPS
-from evalkit.suite.schema import suite_schema
+from evalkit.errors import ExitCode
 
 README = Path(__file__).parents[1] / "README.md"
 TEXT = README.read_text(encoding="utf-8")
-YAML = re.findall(r"```yaml\n(.*?)```", TEXT, re.DOTALL)
-COMMANDS = re.findall(r"^\$ (evalkit .*?)(?:\s+#.*)?$", TEXT, re.MULTILINE) + re.findall(
-    r"`(evalkit [a-z][^`]*)`", TEXT
-)
+GUARD, MIGRATION = "**Guard a prompt", "**Compare candidates"
+CANCEL = '"cancel"'
 
 
-@pytest.mark.e2e
-def test_the_suite_of_the_readme_is_valid_and_runs(workspace: Workspace) -> None:
-    suite, prompt, models, *_ = YAML
-    workspace.write("suite.yaml", suite)
-    workspace.write("triage.yaml", prompt)
-    workspace.write("models.yaml", models)
-    workspace.write("tickets.jsonl", '{"id": "late", "message": "Where is my parcel?", "expected": "shipping"}\n')
-    workspace.write(
-        "rules.py", "def route(vars):\n    return 'billing' if 'charged' in vars['message'] else 'shipping'\n"
-    )
-    assert workspace.run("validate", "suite.yaml", OPENAI_API_KEY="none").code == 0
-    done = workspace.run("run", "suite.yaml", "-m", "rules")
-    assert done.code == 0, done.err
-    assert "2/3" in done.out
+def part(begin: str, end: str) -> str:
+    return TEXT[TEXT.index(begin) : TEXT.index(end)]
 
 
-@pytest.mark.e2e
-def test_the_scorers_of_the_readme_are_valid(workspace: Workspace) -> None:
-    suite, prompt, models, scorers, _ = YAML
-    entries = yaml.safe_load(scorers)["scorers"]
-    content = {**yaml.safe_load(suite), "scorers": entries, "cases": [{"vars": {"message": "?"}, "expected": 3}]}
-    workspace.write("suite.yaml", content)
-    workspace.write("triage.yaml", prompt)
-    workspace.write("models.yaml", models)
-    workspace.write("rules.py", "def route(vars):\n    return 'billing'\n")
-    done = workspace.run("validate", "suite.yaml", OPENAI_API_KEY="none")
-    assert done.code == 0, done.err
+def commands(section: str) -> list[list[str]]:
+    """What follows `evalkit` in a section's console block."""
+    return [shlex.split(line, comments=True)[1:] for line in re.findall(r"^\$ (evalkit .*)$", section, re.MULTILINE)]
 
 
-@pytest.mark.e2e
-def test_the_gate_of_the_readme_says_what_is_shown(workspace: Workspace) -> None:
-    """On the example's cases, without the rule that the README takes away."""
-    section = TEXT[TEXT.index("**Guard a prompt") : TEXT.index("| exit code |")]
-    run, freeze, gate = (
-        shlex.split(line, comments=True)[1:] for line in re.findall(r"^\$ (.*)$", section, re.MULTILINE)
-    )
-    shown = [line.strip("*\\ ").removesuffix(", ...") for line in re.findall(r"^> (.*)$", section, re.MULTILINE)]
+def shown(section: str) -> list[str]:
+    """The lines of output that a section quotes, without their markdown."""
+    return [line.strip("*\\ ").removesuffix(", ...") for line in re.findall(r"^> (.*)$", section, re.MULTILINE)]
+
+
+def unfolded(done: Finished) -> str:
+    """What a command printed, in one line however wide its terminal."""
+    return " ".join(done.out.split())
+
+
+def without_the_rule(rules: Path) -> str:
+    """The example's rules without the one that the README takes away."""
+    text = rules.read_text(encoding="utf-8")
+    return "".join(line for line in text.splitlines(keepends=True) if CANCEL not in line)
+
+
+@pytest.fixture
+def example(workspace: Workspace) -> Workspace:
+    """Return a folder with the example's suite, prompts and rules."""
     for folder in ("evals", "prompts"):
         shutil.copytree(README.parent / folder, workspace.path / folder)
-    assert [workspace.run(*command).code for command in (run, freeze, gate)] == [0, 0, 0]
-    rules = workspace.path / "evals" / "baselines" / "order_rules.py"
-    text = rules.read_text(encoding="utf-8")
-    rules.write_text("".join(line for line in text.splitlines(keepends=True) if '"cancel"' not in line))
-    done = workspace.run(*gate)
-    assert done.code == 1
-    assert len(shown) == 3
-    assert [line for line in shown if line not in done.out] == []
+    return workspace
+
+
+def test_the_readme_is_short() -> None:
+    assert len(TEXT.splitlines()) <= 150
 
 
 @pytest.mark.e2e
-def test_the_gate_rules_of_the_readme_are_all_there_are_and_valid(workspace: Workspace) -> None:
-    suite, prompt, models, _, rules = YAML
-    block = yaml.safe_load(rules)["gate"]
-    assert {*block, "max_drop", "metric"} == {*suite_schema()["$defs"]["gate"]["properties"]}
-    cases = [{"vars": {"message": "?"}, "expected": "bug", "tags": ["safety", "flaky"]}]
-    workspace.write("suite.yaml", {**yaml.safe_load(suite), "cases": cases, "gate": block})
-    workspace.write("triage.yaml", prompt)
-    workspace.write("models.yaml", models)
-    workspace.write("rules.py", "def route(vars):\n    return 'billing'\n")
-    done = workspace.run("validate", "suite.yaml", OPENAI_API_KEY="none")
+def test_the_suite_runs(workspace: Workspace) -> None:
+    (suite,) = re.findall(r"```yaml\n(.*?)```", TEXT, re.DOTALL)
+    workspace.write("suite.yaml", suite)
+    workspace.write("models.yaml", {"models": {"rules": {"provider": "python", "function": "rules.py:route"}}})
+    workspace.write("rules.py", "def route(vars):\n    return 'billing' if 'charged' in vars['message'] else 'bug'\n")
+    done = workspace.run("run", "suite.yaml")
     assert done.code == 0, done.err
+    assert "2/2" in done.out
+
+
+@pytest.mark.e2e
+def test_the_gate_says_what_is_shown(example: Workspace) -> None:
+    """On the example's cases, without the rule that the README takes away."""
+    section = part(GUARD, MIGRATION)
+    run, freeze, gate = commands(section)
+    assert [example.run(*command).code for command in (run, freeze, gate)] == [0, 0, 0]
+    rules = example.path / "evals" / "baselines" / "order_rules.py"
+    rules.write_text(without_the_rule(rules), encoding="utf-8")
+    done = example.run(*gate)
+    assert done.code == 1
+    assert len(shown(section)) == 3
+    assert [line for line in shown(section) if line not in done.out] == []
+
+
+@pytest.mark.e2e
+def test_the_migration_says_what_is_shown(example: Workspace) -> None:
+    section = part(MIGRATION, "## How sure")
+    run, decide, compare = commands(section)
+    folder = example.path / "evals"
+    rules = folder / "baselines" / "order_rules.py"
+    rules.with_name("order_rules_2.py").write_text(without_the_rule(rules), encoding="utf-8")
+    with (folder / "models.yaml").open("a", encoding="utf-8") as models:
+        models.write("\n  order-rules-2: {provider: python, function: baselines/order_rules_2.py:extract}\n")
+    assert example.run(*run).code == 0
+    printed = " ".join(unfolded(example.run(*command)) for command in (decide, compare))
+    assert len(shown(section)) == 3
+    assert [line for line in shown(section) if line not in printed] == []
+
+
+@pytest.mark.e2e
+def test_the_report_says_of_the_rules_what_is_shown(example: Workspace) -> None:
+    """Their passes and scores; the models take minutes, and times differ."""
+    (row,) = re.findall(r"^> (\| order-rules .*)$", TEXT, re.MULTILINE)
+    cells = [cell.strip() for cell in row.split("|")]
+    assert example.run(*commands(part(GUARD, MIGRATION))[0]).code == 0
+    report = (example.folder("order-extraction") / "report.md").read_text(encoding="utf-8")
+    own, *_ = re.findall(r"^(\| order-rules .*)$", report, re.MULTILINE)
+    assert [cell.strip() for cell in own.split("|")][1:6] == cells[1:6]
 
 
 @pytest.mark.e2e
@@ -97,21 +117,6 @@ def test_the_committed_baseline_of_the_example_holds(workspace: Workspace) -> No
     assert "left out" not in done.out
 
 
-def test_the_readme_names_every_scorer_and_extraction_step() -> None:
-    section = TEXT[TEXT.index("### Scorers") : TEXT.index("## Three uses")]
-    table = [line for line in section.splitlines() if line.startswith("| ")][2:]
-    assert {name for line in table for name in re.findall(r"`(\w+)`", line)} == {*SCORERS}
-    steps = section[section.index("`extract`:") :].partition(").")[0]
-    assert set(re.findall(r"`(\w+)`", steps)) - {"extract"} == {*STEPS}
-
-
-@pytest.mark.e2e
-@pytest.mark.parametrize("command", sorted({command.split()[1] for command in COMMANDS}))
-def test_every_command_of_the_readme_exists(workspace: Workspace, command: str) -> None:
-    assert workspace.run(command, "--help").code == 0
-
-
-def test_links_lead_somewhere() -> None:
-    links = [link for link in re.findall(r"\]\(([^)]+)\)", TEXT) if "://" not in link]
-    assert links
-    assert [link for link in links if not (README.parent / link).exists()] == []
+def test_every_exit_code_but_that_of_a_bug_is_told() -> None:
+    line = part("**Exit codes.**", MIGRATION)
+    assert {int(code) for code in re.findall(r"\b(\d+): ", line)} == {*ExitCode} - {ExitCode.BUG}

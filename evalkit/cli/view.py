@@ -9,7 +9,7 @@ import typer
 
 
 def view(
-    results: Annotated[Path, typer.Argument(help="The folder for results.", metavar="[RESULTS]")] = Path("results"),
+    results: Annotated[Path, typer.Argument(help="The folder for results.", metavar="RESULTS")] = Path("results"),
     port: Annotated[
         int, typer.Option("--port", help="The port to serve on. 0: any free one.", min=0, max=65535, metavar="N")
     ] = 0,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -13,6 +13,7 @@ from starlette.responses import FileResponse, HTMLResponse, JSONResponse, Respon
 from starlette.routing import Route
 
 from evalkit.errors import EvalkitError
+from evalkit.view.confined import report_policy
 from evalkit.view.pages import (
     MOST_RUNS,
     PROGRESS_HEADER,
@@ -38,10 +39,6 @@ _ASSETS: Final[Mapping[str, tuple[Path, str]]] = {
     "theme.js": (_REPORT, "text/javascript"),
     "view.js": (_HERE, "text/javascript"),
 }
-_CONFINED: Final = (
-    "sandbox allow-scripts allow-downloads allow-modals allow-top-navigation-by-user-activation; frame-ancestors 'none'"
-)
-"""A report has a policy of its own; beside that it gets an origin of its own, so that it can read no page of the app."""
 _FILES: Final[Mapping[str, str]] = {
     "report.html": "text/html",
     "report.md": "text/plain",
@@ -102,7 +99,7 @@ class _Pages:
         if path is None:
             raise HTTPException(404)
         kind = _FILES[name]
-        headers = {"content-security-policy": _CONFINED} if kind == "text/html" else {}
+        headers = {"content-security-policy": report_policy(path)} if kind == "text/html" else {}
         saved = {"filename": name} if kind == "text/csv" else {}
         return FileResponse(path, media_type=kind, headers=headers, **saved)
 
@@ -151,8 +148,8 @@ class _Pages:
     def _watch(self, run: StoredRun) -> Watch:
         return self._watches.setdefault(run.folder, Watch(run.folder))
 
-    def _page(self, template: str, status: int = 200, **content: Any) -> Response:
-        text = self._templates.get_template(template).render(root=self._store.root, **content)
+    def _page(self, template: str, status: int = 200, **content: object) -> Response:
+        text = self._templates.get_template(template).render(root=self._store.root, status=status, **content)
         return HTMLResponse(text.encode("utf-8", "backslashreplace"), status)
 
 

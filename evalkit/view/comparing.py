@@ -6,10 +6,10 @@ Needs numpy: import this module lazily.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
-from evalkit.analysis.compare.compared import CandidateComparison, compare_sides
+from evalkit.analysis.compare.compared import CandidateComparison, RunComparison, compare_sides
 from evalkit.analysis.compare.flips import Flip, Said
 from evalkit.analysis.compare.pairing import halves, pair_up
 from evalkit.analysis.compare.side import Side, load_side
@@ -78,13 +78,13 @@ def compared(old: StoredRun, old_pick: int | None, new: StoredRun, new_pick: int
     if first == second:
         first, second = halves(first)
     comparison = compare_sides(load_side(first), load_side(second), pair_up(first, second))
-    pairs = [
-        PairText(
-            pair_name(comparison, pair), pair_sheets(comparison, pair), pair.prompt.lines, list(_flip_groups(pair))
-        )
-        for pair in comparison.pairs
-    ]
-    return ComparisonText(overview(comparison), pairs)
+    return ComparisonText(overview(comparison), [_pair(comparison, pair) for pair in comparison.pairs])
+
+
+def _pair(comparison: RunComparison, pair: CandidateComparison) -> PairText:
+    first, *rest = pair_sheets(comparison, pair)
+    sheets = [replace(first, title=""), *rest]  # the pair's name stands above it
+    return PairText(pair_name(comparison, pair), sheets, pair.prompt.lines, list(_flip_groups(pair)))
 
 
 def _side(run: StoredRun, pick: int | None) -> Side:

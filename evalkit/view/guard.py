@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Collection
+from html import escape
 from http.cookies import CookieError, SimpleCookie
 from typing import Final
 from urllib.parse import parse_qs
@@ -13,18 +14,9 @@ from starlette.responses import HTMLResponse, PlainTextResponse, RedirectRespons
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 TOKEN: Final = "token"  # noqa: S105 - the parameter's name
-POLICY: Final = "; ".join(
-    [
-        "default-src 'none'",
-        "script-src 'self'",
-        "style-src 'self'",
-        "connect-src 'self'",
-        "form-action 'self'",
-        "base-uri 'none'",
-        "frame-ancestors 'none'",
-        "require-trusted-types-for 'script'",
-        "trusted-types 'none'",
-    ]
+POLICY: Final = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; "
+    "frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
 )
 _HEADERS: Final = {
     "content-security-policy": POLICY,
@@ -38,9 +30,11 @@ _HEADERS: Final = {
 _REFUSED: Final = (
     '<!doctype html><html lang="en"><meta charset="utf-8"><title>evalkit view</title>'
     "<p>This page needs the address that <code>evalkit view</code> printed, with its token.</p>"
-    '<p>Did you come by a link of a report, or from another page? Then <a id="again" href="">go on</a>.</p></html>'
+    '<p>Did you come by a link of a report, or from another page? Then <a id="again" href="?{}">go on</a>.</p></html>'
 )
 """A browser keeps the cookie back where another page led here; a click on this page's own link does not."""
+_AGAIN: Final = "again"
+"""Part of that link: to a browser, a link to the same address is to ask once more in the same way."""
 
 
 class Guard:
@@ -85,7 +79,7 @@ class Guard:
         given = parse_qs(scope["query_string"].decode("latin-1")).get(TOKEN, [])
         if any(map(self._is_token, given)):
             return self._admission()
-        return None if self._is_token(self._kept(headers)) else HTMLResponse(_REFUSED, 403)
+        return None if self._is_token(self._kept(headers)) else _refused(scope)
 
     def _admission(self) -> Response:
         """Have the token kept, and out of the address, its history and what is read over a shoulder."""
@@ -102,3 +96,12 @@ class Guard:
 
     def _is_token(self, given: str) -> bool:
         return secrets.compare_digest(given.encode("utf-8", "replace"), self._token.encode())
+
+
+def _refused(scope: Scope) -> Response:
+    parts = [part for part in scope["query_string"].decode("latin-1").split("&") if part]
+    if parts[-1:] == [_AGAIN]:
+        parts.pop()
+    else:
+        parts.append(_AGAIN)
+    return HTMLResponse(_REFUSED.format(escape("&".join(parts))), 403)

@@ -59,7 +59,15 @@ def run_row(run: StoredRun, most: int = _MOST_CANDIDATES) -> RunRow:
     labels = Labels(run.figures)
     ranked = sorted(run.figures, key=lambda one: -1.0 if one.rate is None else one.rate, reverse=True)
     rows = [_candidate(one, labels) for one in ranked[:most]]
-    return RunRow(run, moment(run.created_at) if run.created_at else fmt.UNKNOWN, rows, len(ranked) - len(rows))
+    return RunRow(run, _began(run), rows, len(ranked) - len(rows))
+
+
+def _began(run: StoredRun) -> str:
+    """To the minute, which tells runs apart that a person started."""
+    try:
+        return f"{dt.datetime.fromisoformat(run.created_at).astimezone(dt.UTC):%Y-%m-%d %H:%M}"
+    except (ValueError, OverflowError):
+        return run.created_at or fmt.UNKNOWN
 
 
 def _candidate(one: Figures, labels: Labels) -> CandidateRow:

@@ -8,7 +8,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from evalkit.analysis.figures import Mean, group_mean
 from evalkit.runner.journal import RECORDS, SCORES
@@ -51,6 +51,15 @@ class Progress:
         return sum(one.planned for one in self.standings)
 
 
+class _Asked(NamedTuple):
+    """What tells a call from others, also where a resumed run asks it in other words."""
+
+    model: str
+    prompt: str
+    case_id: str
+    trial: str
+
+
 class Watch:
     """Follows one run. May be asked by several threads."""
 
@@ -59,7 +68,7 @@ class Watch:
         self._lock = threading.Lock()
         self._records = _Tail(folder / RECORDS)
         self._scores = _Tail(folder / SCORES)
-        self._calls: dict[str, tuple[str, str, str, bool]] = {}
+        self._calls: dict[_Asked, tuple[str, bool]] = {}
         self._passed: dict[str, bool] = {}
 
     def look(self, manifest: Manifest) -> Progress:
@@ -72,9 +81,9 @@ class Watch:
 
     def _read(self) -> None:
         for row in self._records.new_rows():
-            names = (str(row.get("model")), str(row.get("prompt")), str(row.get("case_id")))
             if "call_id" in row:
-                self._calls[str(row["call_id"])] = (*names, row.get("error") is not None)
+                asked = _Asked(*(str(row.get(name)) for name in _Asked._fields))
+                self._calls[asked] = str(row["call_id"]), row.get("error") is not None
         if self._scores.replaced():
             self._passed.clear()
         for row in self._scores.new_rows():
@@ -83,7 +92,7 @@ class Watch:
     def _standings(self, manifest: Manifest, planned: int) -> Iterator[Standing]:
         answered, errors, judged, passed = (Counter[tuple[str, str]]() for _ in range(4))
         by_case: dict[tuple[str, str], dict[str, list[bool]]] = defaultdict(lambda: defaultdict(list))
-        for call_id, (model, prompt, case_id, failed) in self._calls.items():
+        for (model, prompt, case_id, _), (call_id, failed) in self._calls.items():
             one, verdict = (model, prompt), self._passed.get(call_id)
             (errors if failed else answered)[one] += 1
             if failed or verdict is not None:

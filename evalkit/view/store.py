@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from evalkit.errors import ConfigError
 from evalkit.runner.folder import LATEST
@@ -31,6 +31,10 @@ class State(StrEnum):
     CUT_SHORT = "cut short"
     UNREPORTED = "no report"
     DAMAGED = "damaged"
+
+
+_PASSING: Final = {State.UNDER_WAY, State.CUT_SHORT, State.UNREPORTED}
+"""States that a process can change, at work on the run, before any file that a list reads has changed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +144,7 @@ class Store:
         report = folder / REPORT
         stamp = _stamp(folder / MANIFEST), _stamp(report)
         known = self._known.get(folder)
-        if known and known[0] == stamp and known[1].state not in {State.UNDER_WAY, State.CUT_SHORT}:
+        if known and known[0] == stamp and known[1].state not in _PASSING:
             return known[1]
         run = _stored(folder, report if report.is_file() and self._inside(report) else None)
         self._known[folder] = stamp, run
@@ -154,17 +158,30 @@ def _stored(folder: Path, report: Path | None) -> StoredRun:
     except (ConfigError, AttributeError, TypeError, ValueError) as error:
         return StoredRun(*names, State.DAMAGED, None, fault=f"{MANIFEST}: {error}")
     bare = tuple(Figures(str(model.name), str(prompt.name)) for model in manifest.models for prompt in manifest.prompts)
-    if manifest.finished_at is None:
-        return StoredRun(*names, State.UNDER_WAY if shows_life(folder) else State.CUT_SHORT, manifest, bare)
-    if report is None:
-        return StoredRun(*names, State.UNREPORTED, manifest, bare)
+    told = _told(report) if report else None
+    if isinstance(told, str):
+        return StoredRun(*names, State.DAMAGED, manifest, bare, told)
+    if told is None or manifest.finished_at is None or told.finished_at != manifest.finished_at:
+        idle = State.CUT_SHORT if manifest.finished_at is None else State.UNREPORTED
+        return StoredRun(*names, State.UNDER_WAY if shows_life(folder) else idle, manifest, bare)
+    return StoredRun(*names, State.INCOMPLETE if told.incomplete else State.COMPLETE, manifest, told.figures)
+
+
+class _Told(NamedTuple):
+    """What report.json says. `finished_at` is that of the run's last part that it knows."""
+
+    finished_at: object
+    incomplete: bool
+    figures: tuple[Figures, ...]
+
+
+def _told(report: Path) -> _Told | str:
+    """What a report says, or what is wrong with it."""
     try:
         told = json.loads(report.read_text(encoding="utf-8"))
-        figures = tuple(map(_figures, told["models"]))
-        state = State.INCOMPLETE if told["incomplete"] else State.COMPLETE
+        return _Told(told["run"]["finished_at"], bool(told["incomplete"]), tuple(map(_figures, told["models"])))
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        return StoredRun(*names, State.DAMAGED, manifest, bare, f"{REPORT} cannot be read: {error}")
-    return StoredRun(*names, state, manifest, figures)
+        return f"{REPORT} cannot be read: {error}"
 
 
 def _figures(row: Mapping[str, Any]) -> Figures:

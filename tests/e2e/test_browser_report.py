@@ -345,6 +345,7 @@ def test_trials_each_have_their_sign_and_card(chromium, tmp_path):
         assert page.said == []
 
 
+@pytest.mark.slow
 def test_twenty_thousand_calls_stay_usable(chromium, tmp_path):
     report = write(tmp_path / "run", [f"case-{number:05}" for number in range(4200)], MODELS)
     assert report.stat().st_size < 12_000_000

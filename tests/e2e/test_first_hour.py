@@ -45,7 +45,9 @@ def test_two_commands_with_the_embedded_default(workspace: Workspace, weights: P
     assert [(row["model"], row["errors"]) for row in table] == [("smollm2-135m", "0"), ("support-triage-baseline", "0")]
 
 
-@pytest.mark.parametrize("task", ["classify", "extract", "answer", "chat"])
+@pytest.mark.parametrize(
+    "task", ["classify", *(pytest.param(task, marks=pytest.mark.slow) for task in ("extract", "answer", "chat"))]
+)
 def test_every_start_is_valid_guarded_and_grows(workspace: Workspace, task: str) -> None:
     cache = str(workspace.path / "no-weights")
     first = workspace.run("init", "--yes", "--task", task, EVALKIT_CACHE=cache)

@@ -260,7 +260,10 @@ def test_a_dry_run_asks_nobody(workspace: Workspace, chat_server: ChatServer) ->
     assert not workspace.runs()
 
 
-@pytest.mark.parametrize("kill_at", [1, 2, 17, 40, 59, 60])
+SLOW = pytest.mark.slow  # test_kill.py kills at many more points
+
+
+@pytest.mark.parametrize("kill_at", [1, *(pytest.param(at, marks=SLOW) for at in (2, 17, 40, 59)), 60])
 def test_a_killed_run_resumes_to_the_report_of_an_uninterrupted_one(
     workspace: Workspace, chat_server: ChatServer, kill_at: int
 ) -> None:

@@ -35,6 +35,7 @@ def test_a_sample_runs_on_the_embedded_default(workspace: Workspace) -> None:
     assert not [record["error"] for record in records if record["error"]]
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("weights")
 @pytest.mark.weights
 @pytest.mark.xdist_group("weights")

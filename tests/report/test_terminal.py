@@ -11,8 +11,12 @@ from evalkit.runner.manifest import ManifestPrompt
 
 @pytest.fixture
 def show(run_folder):
+    written = {}
+
     def show(*, width=80, encoding="utf-8", **options):
-        run = analyse(load_run(run_folder.write(**options)))
+        if repr(options) not in written:
+            written[repr(options)] = analyse(load_run(run_folder.write(**options)))
+        run = written[repr(options)]
         file = io.TextIOWrapper(io.BytesIO(), encoding=encoding)
         Console(file=file, width=width, color_system=None).print(summary_table(run.models, width))
         file.flush()

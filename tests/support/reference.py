@@ -192,7 +192,7 @@ def _providers() -> str:
         (
             f"`{name}`",
             row.protocol,
-            row.base_url or (row.hosts or "the row's `base_url`" if row.is_api else "this machine"),
+            f"`{row.base_url or row.hosts}`" if row.is_api else "this machine",
             f"`{row.api_key_env}`" if row.api_key_env else "none",
             _code(row.requires),
         )
