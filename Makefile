@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 SUITE  ?= evals/order_extraction.yaml
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-slow lint format coverage bench clean
+.PHONY: help run test test-slow lint format docs coverage bench clean
 
 help:  ## Print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -30,6 +30,9 @@ lint: $(VENV)/.dev  ## Check style, types and the order of the modules
 format: $(VENV)/.dev  ## Rewrite the code in the project's style
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+docs: $(VENV)/.dev  ## Bring the tables of evals/, prompts/ and results/README.md up to date with the code
+	$(BIN)/python tests/support/reference.py
 
 coverage: $(VENV)/.dev  ## Run all tests and list the lines they do not reach
 	$(BIN)/pytest -n 2 --dist loadgroup --cov --cov-report=term-missing

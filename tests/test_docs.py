@@ -14,10 +14,12 @@ import yaml
 from reference import PAGES, ROOT, TABLES, commands, refreshed, switches
 from reference_words import COLUMNS, EXIT_CODES, FILES, RECORD, SECTIONS
 from stored import store_run
+from typer.main import get_command
 from workspace import Workspace
 
 from evalkit.analysis import load_run
 from evalkit.analysis.tidy import COLUMN_TYPES
+from evalkit.cli.app import app
 from evalkit.errors import ExitCode
 from evalkit.report.files import write_reports
 from evalkit.runner.journal import JUDGEMENTS, RECORDS, SCORES
@@ -163,6 +165,19 @@ def test_outputs_from_elsewhere_are_judged(desk: Workspace) -> None:
     verdicts = [json.loads(line) for line in (desk.path / "verdicts.jsonl").read_text(encoding="utf-8").splitlines()]
     assert [(one["id"], one["passed"]) for one in verdicts] == [("sum", True), ("product", False)]
     assert {"id", "value", "passed", "reason"} <= verdicts[0].keys()
+
+
+def test_every_command_has_its_section() -> None:
+    """With all that can be typed behind it, as typer itself lists it."""
+    tree = get_command(app)
+    leaves = {**tree.commands, **{f"models {name}": one for name, one in tree.commands["models"].commands.items()}}
+    assert sorted(commands()) == sorted(leaves)
+    for name, command in leaves.items():
+        heading = rf"^### `evalkit {name}( [^`]*)?`$"
+        assert re.search(heading, RESULTS, re.MULTILINE), name
+        names = {part for one in switches(commands()[name]) for given in one.names for part in given.split("/")}
+        listed = {part for one in command.params for part in (*one.opts, *one.secondary_opts) if part.startswith("-")}
+        assert names == listed - {"--help"}, name
 
 
 @pytest.mark.parametrize("page", ALL, ids=named)

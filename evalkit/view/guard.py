@@ -5,11 +5,11 @@ from __future__ import annotations
 import secrets
 from collections.abc import Collection
 from html import escape
-from http.cookies import CookieError, SimpleCookie
 from typing import Final
 from urllib.parse import parse_qs
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import HTTPConnection
 from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -79,20 +79,13 @@ class Guard:
         given = parse_qs(scope["query_string"].decode("latin-1")).get(TOKEN, [])
         if any(map(self._is_token, given)):
             return self._admission()
-        return None if self._is_token(self._kept(headers)) else _refused(scope)
+        return None if self._is_token(HTTPConnection(scope).cookies.get(self._cookie, "")) else _refused(scope)
 
     def _admission(self) -> Response:
         """Have the token kept, and out of the address, its history and what is read over a shoulder."""
         answer = RedirectResponse("/", 303)
         answer.set_cookie(self._cookie, self._token, httponly=True, samesite="strict")
         return answer
-
-    def _kept(self, headers: Headers) -> str:
-        try:
-            cookie = SimpleCookie(headers.get("cookie", "")).get(self._cookie)
-        except CookieError:
-            return ""
-        return cookie.value if cookie else ""
 
     def _is_token(self, given: str) -> bool:
         return secrets.compare_digest(given.encode("utf-8", "replace"), self._token.encode())

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -16,10 +17,13 @@ from typing import Any, Final, NamedTuple
 
 from evalkit.errors import ConfigError
 from evalkit.runner.folder import LATEST
-from evalkit.runner.manifest import MANIFEST, Manifest, read_manifest
+from evalkit.runner.journal import JUDGEMENTS, RECORDS, SCORES
+from evalkit.runner.manifest import CASES, MANIFEST, Manifest, read_manifest
 from evalkit.view.life import shows_life
 
 REPORT: Final = "report.json"
+_READ: Final = (CASES, RECORDS, SCORES, JUDGEMENTS)
+"""What is read of a run besides what a list needs."""
 
 
 class State(StrEnum):
@@ -106,13 +110,14 @@ class Store:
         return sorted(found, key=lambda run: (run.created_at, run.run_id), reverse=True)
 
     def find(self, suite: str, run_id: str) -> StoredRun | None:
-        """The run of this name. Names are compared with those there are, never made into a path."""
-        for home in self._folders(self.root):
-            if home.name == suite:
-                for folder in self._run_folders(home):
-                    if folder.name == run_id:
-                        return self._read(folder)
-        return None
+        """The run of this name. Names are compared with those there are, never made into a path.
+
+        One whose journals lead elsewhere is not found, so that what is found may be read.
+        """
+        homes = (home for home in self._folders(self.root) if home.name == suite)
+        folders = (folder for home in homes for folder in self._run_folders(home) if folder.name == run_id)
+        folder = next(folders, None)
+        return self._read(folder) if folder and all(self._own(folder / name) for name in _READ) else None
 
     def file(self, run: StoredRun, name: str) -> Path | None:
         """A file of a run, if it is one and lies within the results folder."""
@@ -133,6 +138,10 @@ class Store:
             manifest = folder / MANIFEST
             if folder.name != LATEST and manifest.is_file() and self._inside(manifest):
                 yield folder
+
+    def _own(self, path: Path) -> bool:
+        """Whether it is a file within the results folder, or nothing at all."""
+        return (path.is_file() and self._inside(path)) or not os.path.lexists(path)
 
     def _inside(self, path: Path) -> bool:
         try:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple, get_args, get_type_hints
 
 from reference_words import COLUMNS, EXIT_CODES, FILES, RECORD, SECTIONS
+from typer.models import CommandInfo
 
 from evalkit.analysis.tidy import COLUMN_TYPES
 from evalkit.cli.app import app
@@ -63,31 +64,40 @@ class Switch(NamedTuple):
 
 def commands() -> dict[str, Callable[..., Any]]:
     """The functions behind all commands, by what is typed: `run`, `models pull`."""
-    found = {str(command.name): command.callback for command in app.registered_commands}
+    found = {_name(command): command.callback for command in app.registered_commands}
     for group in app.registered_groups:
         inner = group.typer_instance
         assert inner is not None
         assert inner.registered_callback is not None
         found[str(group.name)] = inner.registered_callback.callback
-        found |= {f"{group.name} {command.name}": command.callback for command in inner.registered_commands}
+        found |= {f"{group.name} {_name(command)}": command.callback for command in inner.registered_commands}
     return {name: callback for name, callback in sorted(found.items()) if callback is not None}
+
+
+def _name(command: CommandInfo) -> str:
+    return command.name or str(getattr(command.callback, "__name__", "")).replace("_", "-")
 
 
 def switches(command: Callable[..., Any]) -> list[Switch]:
     """What can follow a command's name, in the order of `--help`."""
     hints = get_type_hints(command, include_extras=True)
-    named = {name: hints[name] for name in inspect.signature(command).parameters if name in hints}
-    return [_switch(name, hint) for name, hint in named.items() if hasattr(hint, "__metadata__")]
+    parameters = inspect.signature(command).parameters.values()
+    return [_switch(one, hints[one.name]) for one in parameters if hasattr(hints.get(one.name), "__metadata__")]
 
 
-def _switch(name: str, hint: Any) -> Switch:
+def _switch(parameter: inspect.Parameter, hint: Any) -> Switch:
     kind, info = get_args(hint)[0], hint.__metadata__[0]
+    about = info.help or ""
+    if parameter.default not in (parameter.empty, None, False) and "Default:" not in about:
+        about += f" Default: {getattr(parameter.default, 'value', parameter.default)}."
     if type(info).__name__ == "ArgumentInfo":
-        return Switch((), info.metavar or name.upper(), info.help or "")
+        word = info.metavar or parameter.name.upper()
+        optional = parameter.default is not parameter.empty and not word.startswith("[")
+        return Switch((), f"[{word}]" if optional else word, about)
     # Typer takes the first name that an annotation gives for a default.
     given = tuple(part for part in (info.default, *(info.param_decls or ())) if isinstance(part, str))
-    names = given or (f"--{name.replace('_', '-')}",)
-    return Switch(names, info.metavar or "|".join(_choices(kind)), info.help or "")
+    names = given or (f"--{parameter.name.replace('_', '-')}",)
+    return Switch(names, info.metavar or "|".join(_choices(kind)), about)
 
 
 def _choices(kind: Any) -> Iterable[str]:
@@ -255,7 +265,8 @@ def _commands() -> str:
         arguments = "".join(f" {one.metavar}" for one in found if not one.names)
         about = inspect.cleandoc(command.__doc__ or "").replace("\n\n", "\0").replace("\n", " ").replace("\0", "\n\n")
         rows = [(_spelled(one), one.help) for one in found]
-        parts.append(f"### `evalkit {name}{arguments}`\n\n{about}\n\n{table(['', ''], rows) if rows else ''}")
+        options = table(["option", "meaning"], rows) if rows else ""
+        parts.append(f"### `evalkit {name}{arguments}`\n\n{about}\n\n{options}")
     return "\n".join(parts)
 
 

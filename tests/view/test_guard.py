@@ -68,3 +68,9 @@ def test_the_way_on_from_a_refusal_is_the_same_page_by_another_address(stranger)
     assert 'href="?a=1&amp;again"' in stranger.get("/compare?a=1").text
     assert 'href="?a=1"' in stranger.get("/compare?a=1&again").text
     assert "<script" not in stranger.get('/compare?a="><script>1</script>').text
+
+
+def test_cookies_of_other_apps_do_no_harm(stranger):
+    others = 'a b=1; =; x="; {"json": [1]}; k,y=2'
+    assert stranger.get("/", headers={"cookie": f"{others}; key={TOKEN}"}).status_code == 200
+    assert stranger.get("/", headers={"cookie": others}).status_code == 403

@@ -150,6 +150,19 @@ def test_a_file_that_is_a_link_to_elsewhere_is_not_there(results, store, tmp_pat
     assert found.runs()[0].state is State.UNREPORTED
 
 
+@pytest.mark.parametrize("name", ["cases.jsonl", "records.jsonl", "scores.jsonl", "judgements.jsonl"])
+def test_a_run_whose_journals_lie_elsewhere_is_not_found(results, store, tmp_path, name):
+    folder = store(1)
+    assert Store(results).find("tiny", folder.name)
+    (folder / name).unlink(missing_ok=True)
+    (tmp_path / "secret").touch()
+    (folder / name).symlink_to(tmp_path / "secret")
+    assert Store(results).find("tiny", folder.name) is None
+    (folder / name).unlink()
+    os.mkfifo(folder / name)
+    assert Store(results).find("tiny", folder.name) is None
+
+
 def test_a_folder_that_is_gone_or_has_no_name_to_say_is_passed_over(results, store):
     store(1)
     (results / os.fsdecode(b"\xff")).mkdir()
