@@ -31,6 +31,7 @@ _EXTRAS: Final = {
     "duckdb": "sql",
     "langdetect": "text",
     "math-verify": "math",
+    "uvicorn": "view",
 }
 _LITTLE_ROOM: Final = 1_000_000_000
 _NO_ROOM: Final = 50_000_000

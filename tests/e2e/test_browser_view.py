@@ -149,7 +149,7 @@ def test_comparing_two_runs(page):
     follow(page, "nav a[href='/compare']", "/compare")
     page.choose("#a", f"{SUITE}/{FIRST}")
     page.choose("#b", f"{SUITE}/{LAST}")
-    page.click("form button")
+    page.run("document.querySelector('form').requestSubmit()")
     wait_until(
         lambda: page.run(
             "document.querySelectorAll('.comparison').length == 2 && !!document.querySelector('#a_candidate')"
@@ -157,7 +157,7 @@ def test_comparing_two_runs(page):
     )
     page.choose("#a_candidate", "0")
     page.choose("#b_candidate", "0")
-    page.click("form button")
+    page.run("document.querySelector('form').requestSubmit()")
     wait_until(
         lambda: page.run("document.querySelectorAll('.comparison').length == 1 && !!document.querySelector('.flip')")
     )
