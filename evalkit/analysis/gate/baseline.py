@@ -128,13 +128,14 @@ def _frozen(results: CaseResults, measured: Measured, model: str, prompt: str) -
         model,
         prompt,
         measured.served_models,
-        {name: _rounded(ms, 1) for name, ms in zip(_QUANTILES, times, strict=True)},
-        _rounded(measured.cost_per_case_usd, 9),
+        {name: _rounded(ms) for name, ms in zip(_QUANTILES, times, strict=True)},
+        _rounded(measured.cost_per_case_usd),
     )
 
 
-def _rounded(value: float | None, digits: int) -> float | None:
-    return None if value is None else round(value, digits)
+def _rounded(value: float | None) -> float | None:
+    """To four significant digits: more only makes diffs noisy, and a small figure must not become 0."""
+    return None if value is None else float(f"{value:.4g}")
 
 
 def encode_baseline(baseline: Baseline) -> str:
@@ -163,7 +164,7 @@ def _encode(frozen: Frozen, case_ids: Sequence[str]) -> dict[str, Json]:
         "model_fingerprint": frozen.model_fingerprint,
         "prompt_fingerprint": frozen.prompt_fingerprint,
         "served_models": list(frozen.served_models),
-        "pass_rate": _rounded(pass_rate(results), 6),
+        "pass_rate": _rounded(pass_rate(results)),
         "latency_ms": dict(frozen.latency_ms),
         "cost_per_case_usd": frozen.cost_per_case_usd,
         "results": {case: _result(results, place, graded=graded) for place, case in enumerate(case_ids)},
