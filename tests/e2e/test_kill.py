@@ -105,6 +105,9 @@ SETUPS = {
     "judges and workers": Setup(models=2, cases=30, concurrency=4, judged=True, kills=16),
 }
 
+FURTHER = ("three models", "two trials after a warm-up", "failing calls")
+"""These are left to the slow set."""
+
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[KillServer]:
@@ -208,7 +211,9 @@ def whole_rows(path: Path) -> bytes:
     return data[: data.rfind(b"\n") + 1]
 
 
-@pytest.mark.parametrize("name", SETUPS)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.slow) if name in FURTHER else name for name in SETUPS]
+)
 def test_a_run_that_is_killed_again_and_again_reports_what_an_uninterrupted_one_does(
     tmp_path: Path, server: KillServer, forks: WarmForks, name: str
 ) -> None:

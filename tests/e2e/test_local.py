@@ -34,17 +34,17 @@ def servers(mark: str) -> set[int]:
 
 def test_the_example_runs_on_the_real_model(workspace: Workspace, weights: Path) -> None:
     mark = str(workspace.path)
-    done = workspace.run(*RUN, "--filter", "plain", "--limit", "6", TEST_MARK=mark)
+    done = workspace.run(*RUN, "--filter", "plain", "--limit", "3", TEST_MARK=mark)
     assert done.code == 0, done.err
     folder = workspace.folder("order-extraction")
     table = {row["model"]: row for row in rows(folder, "models.csv")}
     assert list(table) == ["smollm2-free", "smollm2-schema", "order-rules"]
-    assert all(row["errors"] == "0" and row["cases"] == "6" for row in table.values())
-    assert int(table["smollm2-free"]["input_tokens"]) > 1000
+    assert all(row["errors"] == "0" and row["cases"] == "3" for row in table.values())
+    assert int(table["smollm2-free"]["input_tokens"]) > 500
     assert table["smollm2-free"]["cost_usd"] == ""
     schema = Draft202012Validator(load_suite(SUITE).output_schema)
     held = [record for record in journal(folder, "records.jsonl") if record["model"] == "smollm2-schema"]
-    assert len(held) == 6
+    assert len(held) == 3
     for record in held:
         assert record["latency_ms"] > 1
         assert record["served_model"] == "smollm2-135m"

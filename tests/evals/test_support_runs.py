@@ -23,6 +23,7 @@ def test_triage_compares_both_prompts_over_all_cases(workspace: Workspace) -> No
     assert "Nearest to it: triage-keywords" in workspace.run("decide", str(folder)).out
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("weights")
 @pytest.mark.weights
 @pytest.mark.xdist_group("weights")
