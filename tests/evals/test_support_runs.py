@@ -12,6 +12,7 @@ pytestmark = pytest.mark.e2e
 EVALS = Path(__file__).parents[2] / "evals"
 
 
+@pytest.mark.slow
 def test_triage_compares_both_prompts_over_all_cases(workspace: Workspace) -> None:
     done = workspace.run("run", str(EVALS / "support_triage.yaml"), "-m", "triage-keywords")
     assert done.code == 0, done.err
