@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+from functools import partial
 
 import pytest
 from published import matrix_run
@@ -11,7 +12,6 @@ from stored import store_run
 
 from evalkit.analysis.cascade.worth import Worth
 from evalkit.analysis.cost.monthly import Figure
-from evalkit.cli import main
 from evalkit.report.cascade import _near, _verdict
 from evalkit.stats import Interval
 from evalkit.types import Price, Usage
@@ -20,19 +20,8 @@ CASES = [f"c{place:02}" for place in range(60)]
 
 
 @pytest.fixture
-def cascade(tmp_path, monkeypatch, capsys):
-    """Run the command in an empty folder; returns its output, or its error."""
-    monkeypatch.chdir(tmp_path)
-
-    def run(*arguments, code=0, width=100):
-        monkeypatch.setenv("COLUMNS", str(width))
-        with pytest.raises(SystemExit) as ended:
-            main(["cascade", *map(str, arguments)])
-        assert (ended.value.code or 0) == code
-        out, err = capsys.readouterr()
-        return err if code else out
-
-    return run
+def cascade(in_process):
+    return partial(in_process, "cascade")
 
 
 @pytest.fixture

@@ -3,30 +3,19 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 
 import pytest
 from stored import store_run
 
-from evalkit.cli import main
 from evalkit.types import Gpu, Price, Usage
 
 BARE = ("--price", "2.50/10", "--mix", "1:2")
 
 
 @pytest.fixture
-def cost(tmp_path, monkeypatch, capsys):
-    """Run the command in an empty folder; returns its output, or its error."""
-    monkeypatch.chdir(tmp_path)
-
-    def run(*arguments, code=0, width=100):
-        monkeypatch.setenv("COLUMNS", str(width))
-        with pytest.raises(SystemExit) as ended:
-            main(["cost", *map(str, arguments)])
-        assert (ended.value.code or 0) == code
-        out, err = capsys.readouterr()
-        return err if code else out
-
-    return run
+def cost(in_process):
+    return partial(in_process, "cost")
 
 
 @pytest.fixture

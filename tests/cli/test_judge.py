@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import csv
 import json
+from functools import partial
 
 import pytest
 from judged import judge_said, rejudge
 from stored import store_run
-
-from evalkit.cli import main
 
 CASES = [f"c{i:03}" for i in range(120)]
 TRUTH = {case: i % 4 != 0 for i, case in enumerate(CASES)}
@@ -18,19 +17,8 @@ STRICT = {case: TRUTH[case] and i % 3 != 0 for i, case in enumerate(CASES)}
 
 
 @pytest.fixture
-def judge(tmp_path, monkeypatch, capsys):
-    """Run the command in an empty folder; returns its output, or its error."""
-    monkeypatch.chdir(tmp_path)
-
-    def run(*arguments, code=0, width=200):
-        monkeypatch.setenv("COLUMNS", str(width))
-        with pytest.raises(SystemExit) as ended:
-            main(["judge", *map(str, arguments)])
-        assert (ended.value.code or 0) == code
-        out, err = capsys.readouterr()
-        return err if code else out
-
-    return run
+def judge(in_process):
+    return partial(in_process, "judge", width=200)
 
 
 @pytest.fixture
