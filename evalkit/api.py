@@ -1,0 +1,1 @@
+"""evalkit from Python: the same power as the command line."""

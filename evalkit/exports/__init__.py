@@ -1,0 +1,1 @@
+"""Cases and results in the formats of others."""

@@ -1,0 +1,1 @@
+"""Set the expected output of each case at a terminal."""

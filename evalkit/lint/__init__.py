@@ -1,0 +1,1 @@
+"""What makes a suite weak, found before it misleads."""
