@@ -1,0 +1,104 @@
+"""Personal data and secrets in texts, found by their form: mail addresses, phone and card numbers, accounts, keys,
+network addresses.
+
+Names, addresses and anything else without a form of its own are not found: this helps a person who looks, it does not
+take the place of one.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from typing import Final, NamedTuple
+
+_CARD: Final = re.compile(r"(?<![\w.-])\d(?:[ -]?\d){12,18}(?![\w-])")
+_IBAN: Final = re.compile(r"(?<!\w)[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,3})?(?!\w)")
+_PHONE: Final = re.compile(r"(?<![\w.,/+-])(?:\+|00)?\(?\d(?:[ ()./-]{0,2}\d){6,14}(?![\w-]|[.,]\d)")
+_DATE: Final = re.compile(r"\d{4}[-./]\d{1,2}[-./]\d{1,2}|\d{1,2}[-./]\d{1,2}[-./](?:\d{4}|\d{2})")
+_PATTERNS: Final[Mapping[str, re.Pattern[str]]] = {
+    "email": re.compile(r"(?<![\w.+-])[\w.+%-]{1,64}@(?:[\w-]{1,63}\.){1,8}[^\W\d_]{2,24}(?![\w-])"),
+    "key": re.compile(
+        r"(?<![\w-])(?:"
+        r"(?:sk|pk|rk)[-_](?:[A-Za-z0-9]+[-_])*[A-Za-z0-9_-]{16,}"  # OpenAI, Anthropic, Stripe
+        r"|gh[pousr]_[A-Za-z0-9]{30,}|github_pat_\w{30,}|glpat-[\w-]{20,}"
+        r"|A(?:KIA|SIA)[A-Z0-9]{16}|AIza[\w-]{35}|hf_[A-Za-z0-9]{30,}|xox[abprs]-[\w-]{10,}"
+        r"|eyJ[\w-]{10,}\.eyJ[\w-]{10,}\.[\w-]+"  # a JSON web token
+        r")|-----BEGIN [A-Z ]*PRIVATE KEY-----(?:[^-]*-----END [A-Z ]*PRIVATE KEY-----)?"
+    ),
+    "ip": re.compile(r"(?<![\w.-])(?:(?:25[0-5]|2[0-4]\d|1?\d?\d)\.){3}(?:25[0-5]|2[0-4]\d|1?\d?\d)(?![\w-]|\.\d)"),
+    "iban": _IBAN,
+    "card": _CARD,
+    "phone": _PHONE,
+}
+"""By kind, those first that others would take for theirs."""
+
+
+class Finding(NamedTuple):
+    """A piece of a text: of what kind it seems to be, and where it starts and ends."""
+
+    kind: str
+    start: int
+    end: int
+
+
+def find_personal(text: str) -> list[Finding]:
+    """Find what looks like personal data or a secret, in the order of the text."""
+    found: list[Finding] = []
+    taken = bytearray(len(text))
+    for kind, pattern in _PATTERNS.items():
+        for match in pattern.finditer(text):
+            start, end = match.span()
+            if not any(taken[start:end]) and _CHECKS.get(kind, bool)(match.group()):
+                taken[start:end] = b"\1" * (end - start)
+                found.append(Finding(kind, start, end))
+    return sorted(found, key=lambda one: one.start)
+
+
+def mask(text: str, known: dict[tuple[str, str], str]) -> str:
+    """Put a placeholder such as [EMAIL_1] in the place of every finding.
+
+    Args:
+        text: the text.
+        known: the placeholders given so far, by kind and what they stand for; the same piece gets the same one.
+            New ones are added.
+    """
+    return "".join(_masked(text, known))
+
+
+def _masked(text: str, known: dict[tuple[str, str], str]) -> Iterator[str]:
+    end = 0
+    for finding in find_personal(text):
+        piece = (finding.kind, text[finding.start : finding.end])
+        if piece not in known:
+            number = Counter(kind for kind, _ in known)[finding.kind] + 1
+            known[piece] = f"[{finding.kind.upper()}_{number}]"
+        yield text[end : finding.start] + known[piece]
+        end = finding.end
+    yield text[end:]
+
+
+def _is_card(piece: str) -> bool:
+    """Whether the digits have a card's length and pass the check of ISO/IEC 7812-1 (Luhn)."""
+    digits = [int(sign) for sign in piece if sign.isdigit()]
+    doubled = [sum(divmod(2 * digit, 10)) for digit in digits[-2::-2]]
+    return 13 <= len(digits) <= 19 and len(set(digits)) > 1 and (sum(digits[-1::-2]) + sum(doubled)) % 10 == 0
+
+
+def _is_iban(piece: str) -> bool:
+    """Whether the check digits are right (ISO 13616: the remainder by 97 is 1)."""
+    bare = piece.replace(" ", "")
+    turned = bare[4:] + bare[:4]
+    return 15 <= len(bare) <= 34 and int("".join(str(int(sign, 36)) for sign in turned)) % 97 == 1
+
+
+def _is_phone(piece: str) -> bool:
+    """Whether a number is written as phone numbers are: with + or 0 first, or in groups; a date or a decimal is none."""
+    groups = re.findall(r"\d+", piece)
+    digits = sum(map(len, groups))
+    if not 7 <= digits <= 15 or _DATE.match(piece) or ("." in piece and len(groups) < 3):
+        return False
+    return piece.startswith(("+", "0", "(")) or (digits >= 9 and len(groups) >= 3)
+
+
+_CHECKS: Final = {"card": _is_card, "iban": _is_iban, "phone": _is_phone}

@@ -1,0 +1,18 @@
+"""Texts as they are compared: what a person would not call a difference is gone."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from typing import Final
+
+_NOT_WORDS: Final = re.compile(r"[\W_]+")
+
+
+def plain(text: str) -> str:
+    """Leave the words of a text: one case, one space between, no punctuation.
+
+    A text without any letter or digit is left as it is but for the space around it.
+    """
+    folded = unicodedata.normalize("NFKC", text).casefold()
+    return _NOT_WORDS.sub(" ", folded).strip() or folded.strip()
