@@ -12,6 +12,8 @@ from evalkit.sampling.kinds import Kinds, Vectors
 
 _PER_KIND: Final = 2
 """Choices per kind, on average: one for its middle, one for its breadth."""
+_RARE: Final = 10
+"""One in so many choices goes to what is least like all others chosen: a kind too rare to be found as one."""
 _BALANCE: Final = 0.5
 """What a stratum that is short of choices weighs against being the best choice of a kind."""
 
@@ -42,7 +44,8 @@ def choose(
     """Choose texts.
 
     Of each kind the first choice is near its middle, each further one far from those before; where two would do, the
-    one is taken whose length, language, tag and time are short of choices so far.
+    one is taken whose length, language, tag and time are short of choices so far. The last tenth is what is least like
+    all that is chosen.
 
     Args:
         kinds: the kinds of the texts.
@@ -58,12 +61,25 @@ def choose(
     count = len(kinds.names)
     if wanted >= len(seen):
         return list(range(len(seen)))
-    given = quotas(np.bincount(kinds.of, weights=seen, minlength=count), np.bincount(kinds.of, minlength=count), wanted)
+    rare = wanted // _RARE
+    given = quotas(
+        np.bincount(kinds.of, weights=seen, minlength=count), np.bincount(kinds.of, minlength=count), wanted - rare
+    )
     balance = Balance(strata, seen, wanted)
     chosen: list[int] = []
     for kind in np.argsort(-given, kind="stable").tolist():
         chosen += _of_kind(kinds.members(kind), vectors, balance, int(given[kind]))
-    return sorted(chosen)
+    return sorted(chosen + _farthest(vectors, chosen, rare))
+
+
+def _farthest(vectors: Vectors, chosen: Sequence[int], wanted: int) -> list[int]:
+    """Choose what is least like all chosen before it, one after the other (Gonzalez, 1985)."""
+    nearest = (vectors @ vectors[list(chosen)].T).max(axis=1)
+    found: list[int] = []
+    for _ in range(wanted):
+        found.append(int(np.argmin(nearest)))
+        nearest = np.maximum(nearest, vectors @ vectors[found[-1]])
+    return found
 
 
 def _of_kind(members: NDArray[np.int64], vectors: Vectors, balance: Balance, quota: int) -> list[int]:

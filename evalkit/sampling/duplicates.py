@@ -102,8 +102,8 @@ def _hashes() -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
 
 
 def _band_keys(text: str, multipliers: NDArray[np.uint64], shifts: NDArray[np.uint64]) -> list[tuple[int, bytes]]:
-    letters = np.frombuffer(f" {text} ".encode("utf-32-le", "surrogatepass"), dtype=np.uint32).astype(np.uint64)
-    count = max(1, len(letters) - _PIECE + 1)
+    letters = np.frombuffer(f"  {text}  ".encode("utf-32-le", "surrogatepass"), dtype=np.uint32).astype(np.uint64)
+    count = len(letters) - _PIECE + 1
     pieces = np.unique(sum(letters[place : place + count] << np.uint64(21 * place) for place in range(_PIECE)))
     signature = (multipliers * pieces + shifts >> np.uint64(32)).min(axis=1).reshape(_BANDS, _ROWS)
     return [(band, rows.tobytes()) for band, rows in enumerate(signature)]

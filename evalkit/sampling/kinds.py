@@ -15,8 +15,9 @@ from evalkit.sampling.texts import plain
 
 _DIMENSIONS: Final = 200
 _MANY: Final = 10_000
-"""From so many texts on, k-means goes by batches and TF-IDF keeps the commonest pieces only."""
-_PIECES: Final = 200_000
+"""From so many texts on, k-means goes by batches."""
+_PIECES: Final = 20_000
+"""The commonest words and pieces of words that texts are compared by. More of them find no more kinds."""
 _NAMED: Final = 3
 
 Vectors = NDArray[np.float64]
@@ -47,8 +48,7 @@ def embed(texts: Sequence[str]) -> Vectors:
     """
     normalize = _learn("preprocessing").normalize
     plains = [plain(one) or "-" for one in texts]
-    most = _PIECES if len(texts) > _MANY else None
-    weigh = partial(_learn("feature_extraction.text").TfidfVectorizer, sublinear_tf=True, max_features=most)
+    weigh = partial(_learn("feature_extraction.text").TfidfVectorizer, sublinear_tf=True, max_features=_PIECES)
     words = weigh(ngram_range=(1, 2), analyzer="word", tokenizer=str.split, token_pattern=None)
     letters = weigh(ngram_range=(3, 5), analyzer="char_wb")
     both = _learn("pipeline").FeatureUnion([("words", words), ("letters", letters)])
@@ -56,7 +56,7 @@ def embed(texts: Sequence[str]) -> Vectors:
     dimensions = min(_DIMENSIONS, min(weights.shape) - 1)
     if dimensions < 2:
         return np.asarray(weights.toarray())
-    reduced = _learn("decomposition").TruncatedSVD(dimensions, random_state=0).fit_transform(weights)
+    reduced = _learn("decomposition").TruncatedSVD(dimensions, n_iter=2, random_state=0).fit_transform(weights)
     return np.asarray(normalize(reduced))
 
 

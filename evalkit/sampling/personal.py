@@ -1,7 +1,6 @@
-"""Personal data and secrets in texts, found by their form: mail addresses, phone and card numbers, accounts, keys,
-network addresses.
+"""Personal data and secrets in texts, found by their form: mail and network addresses, phone and card numbers, keys.
 
-Names, addresses and anything else without a form of its own are not found: this helps a person who looks, it does not
+Names, places and anything else without a form of its own are not found: this helps a person who looks, it does not
 take the place of one.
 """
 
@@ -15,7 +14,7 @@ from typing import Final, NamedTuple
 _CARD: Final = re.compile(r"(?<![\w.-])\d(?:[ -]?\d){12,18}(?![\w-])")
 _IBAN: Final = re.compile(r"(?<!\w)[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,3})?(?!\w)")
 _PHONE: Final = re.compile(r"(?<![\w.,/+-])(?:\+|00)?\(?\d(?:[ ()./-]{0,2}\d){6,14}(?![\w-]|[.,]\d)")
-_DATE: Final = re.compile(r"\d{4}[-./]\d{1,2}[-./]\d{1,2}|\d{1,2}[-./]\d{1,2}[-./](?:\d{4}|\d{2})")
+_DATE: Final = re.compile(r"(?:\d{4}[-./]\d{1,2}[-./]\d{1,2}|\d{1,2}[-./]\d{1,2}[-./](?:\d{4}|\d{2}))(?!\S)")
 _PATTERNS: Final[Mapping[str, re.Pattern[str]]] = {
     "email": re.compile(r"(?<![\w.+-])[\w.+%-]{1,64}@(?:[\w-]{1,63}\.){1,8}[^\W\d_]{2,24}(?![\w-])"),
     "key": re.compile(
@@ -93,7 +92,7 @@ def _is_iban(piece: str) -> bool:
 
 
 def _is_phone(piece: str) -> bool:
-    """Whether a number is written as phone numbers are: with + or 0 first, or in groups; a date or a decimal is none."""
+    """Whether a number is written as phone numbers are: with + or 0 first, or in groups; a date is none."""
     groups = re.findall(r"\d+", piece)
     digits = sum(map(len, groups))
     if not 7 <= digits <= 15 or _DATE.match(piece) or ("." in piece and len(groups) < 3):

@@ -1,0 +1,17 @@
+"""The language of a text, as py3langid guesses it."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Callable
+
+_LONG = 1000
+
+
+def detector() -> Callable[[str], str] | None:
+    """Return what tells a text's language (ISO 639-1), or None where py3langid is not installed."""
+    if importlib.util.find_spec("py3langid") is None:
+        return None
+    from py3langid import classify
+
+    return lambda text: str(classify(text[:_LONG])[0])
