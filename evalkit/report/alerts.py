@@ -8,6 +8,7 @@ from pathlib import Path
 
 from evalkit.analysis import ModelSummary, RunSummary
 from evalkit.report import format as fmt
+from evalkit.report.imported import imported_line
 from evalkit.report.judges import judge_line
 from evalkit.report.labels import Labels
 from evalkit.report.markup import code, plain
@@ -32,6 +33,8 @@ def alerts(run: RunSummary, labels: Labels) -> list[str]:
 def terminal_lines(run: RunSummary) -> Iterator[str]:
     """The same for a terminal: what the run lacks and why, an example of each kind of error, and what to doubt."""
     labels = Labels(run.models)
+    if line := imported_line(run.manifest):
+        yield line
     for one in run.models:
         name = labels.of(one)
         for group in one.error_groups:
@@ -95,7 +98,9 @@ def _incomplete(run: RunSummary, labels: Labels) -> Sequence[str]:
         "",
         *(f"- {_lack(one, labels)}" for one in run.models if one.calls.errors or one.calls.missing),
         "",
-        f"Ask only these again: {code(_resume(run))}",
+        "They cannot be asked again here, as another tool asked them."
+        if run.manifest.imported
+        else f"Ask only these again: {code(_resume(run))}",
     )
 
 

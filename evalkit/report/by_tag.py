@@ -9,9 +9,12 @@ from evalkit.analysis.differences import Standing, TagComparison
 from evalkit.report import format as fmt
 from evalkit.report.comparison import p_holm, verdict
 from evalkit.report.labels import Labels
-from evalkit.report.markup import plain, table
+from evalkit.report.markup import folded_if_long, plain, table
 
 _MAX_TAGS = 40
+_SHARES = "The share of finished calls that passed (counts are in report.json),"
+_MANY = 4
+"""Candidates, for more of which cells hold rates alone, and the table is turned if it then has fewer columns."""
 _MAX_DIFFERENCES = 20
 """Rows of differences beyond which only those that tell candidates apart are shown."""
 
@@ -22,29 +25,36 @@ def tag_section(run: RunSummary, labels: Labels) -> list[str]:
     names = list(dict.fromkeys(one.tag for one in tags))
     if not names:
         return []
-    candidates = list(dict.fromkeys(labels.of(one) for one in tags))
-    cells = {(one.tag, labels.of(one)): _passed(one) for one in tags}
-    sizes = {one.tag: one.cases for one in tags}
-    rows = [
-        [plain(name), fmt.count(sizes[name]), *(cells[name, candidate] for candidate in candidates)]
-        for name in names[:_MAX_TAGS]
-    ]
+    many = len(run.models) > _MANY
     more = len(names) - _MAX_TAGS
     return [
         "## By tag",
         "",
-        "Passed of finished calls, with the 95 % interval of the rate.",
+        f"{_SHARES if many else 'Passed of finished calls,'} with the 95 % interval of the rate.",
         "",
-        *table(["tag", "cases", *map(plain, candidates)], rows),
+        *_rates(tags, names[:_MAX_TAGS], labels, many=many),
         "",
         *([f"{fmt.counted(more, 'more tag')} in report.json.", ""] if more > 0 else []),
         *_differences(run, labels),
     ]
 
 
-def _passed(one: TagSummary) -> str:
+def _rates(tags: Sequence[TagSummary], names: Sequence[str], labels: Labels, *, many: bool) -> list[str]:
+    candidates = list(dict.fromkeys(labels.of(one) for one in tags))
+    cells = {(one.tag, labels.of(one)): _passed(one, with_counts=not many) for one in tags}
+    sizes = {one.tag: fmt.count(one.cases) for one in tags}
+    if many and len(candidates) > len(names):
+        header = ["candidate", *(f"{plain(name)} ({sizes[name]})" for name in names)]
+        return table(header, [[plain(one), *(cells[name, one] for name in names)] for one in candidates])
+    rows = [[plain(name), sizes[name], *(cells[name, one] for one in candidates)] for name in names]
+    return table(["tag", "cases", *map(plain, candidates)], rows)
+
+
+def _passed(one: TagSummary, *, with_counts: bool) -> str:
     calls = one.calls
-    return f"{fmt.passed(calls)} [{fmt.interval(calls.interval)}]" if calls.finished else fmt.UNKNOWN
+    if not calls.finished:
+        return fmt.UNKNOWN
+    return f"{fmt.passed(calls) if with_counts else fmt.percent(calls.rate)} [{fmt.interval(calls.interval)}]"
 
 
 def _differences(run: RunSummary, labels: Labels) -> list[str]:
@@ -89,4 +99,4 @@ def _table(shown: Sequence[TagComparison], labels: Labels) -> list[str]:
         "cases": [fmt.count(one.cases) for one in shown],
         "p": [p_holm(one.passes) for one in shown],
     }
-    return [*table(list(columns), list(zip(*columns.values(), strict=True)), left=3), ""]
+    return folded_if_long("comparison", table(list(columns), list(zip(*columns.values(), strict=True)), left=3))

@@ -9,7 +9,7 @@ from evalkit.analysis.differences import Comparison, Comparisons, Gap, Reach, St
 from evalkit.analysis.run_data import Candidate
 from evalkit.report import format as fmt
 from evalkit.report.labels import Labels
-from evalkit.report.markup import plain, table
+from evalkit.report.markup import folded_if_long, plain, table
 from evalkit.report.race import stop_words
 from evalkit.types import Json
 
@@ -41,8 +41,7 @@ def comparison_section(run: RunSummary, labels: Labels) -> list[str]:
         "",
         f"{about}{_ABOUT_ERRORS if any(pair.errors for pair in found.pairs) else ''}",
         "",
-        *_passes_table(shown, labels),
-        "",
+        *folded_if_long("pair", _passes_table(shown, labels)),
         *([f"The other {fmt.counted(left_out, 'pair')} are in report.json.", ""] if left_out else []),
         *(f"{line}\n" for line in (*_groups(found, labels), *_left_out(run, labels), _reach(found, labels))),
         *_scores(shown, labels),
@@ -134,7 +133,8 @@ def _scores(pairs: Sequence[Comparison], labels: Labels) -> list[str]:
         "worse on": [fmt.count(score.worse) for _, score in known],
         "p": [p_holm(score) for _, score in known],
     }
-    return [_ABOUT_SCORES, "", *table(list(columns), list(zip(*columns.values(), strict=True)), left=3), ""]
+    rows = list(zip(*columns.values(), strict=True))
+    return [_ABOUT_SCORES, "", *folded_if_long("pair", table(list(columns), rows, left=3))]
 
 
 def _groups(found: Comparisons, labels: Labels) -> Iterator[str]:

@@ -9,7 +9,7 @@ from evalkit.analysis.tidy import expected_text, telling_verdicts
 from evalkit.report import format as fmt
 from evalkit.report.alerts import example
 from evalkit.report.labels import Labels
-from evalkit.report.markup import code, html, plain
+from evalkit.report.markup import code, folded, html, plain
 from evalkit.types import Completion, Record
 
 _TEXT = 400
@@ -41,14 +41,9 @@ def _block(summary: ModelSummary, labels: Labels) -> list[str]:
         return []
     more = failed - len(summary.first_failed)
     shown = [(row, row.answer) for row in summary.first_failed]
-    return [
-        f"<details><summary><b>{html(labels.of(summary))}</b>: {fmt.count(failed)} failed</summary>",
-        "",
-        *(line for row, answer in shown if answer for line in _call(row, answer, summary.trials)),
-        *([f"... and {fmt.count(more)} more in cases.csv.", ""] if more > 0 else []),
-        "</details>",
-        "",
-    ]
+    lines = [line for row, answer in shown if answer for line in _call(row, answer, summary.trials)]
+    rest = [f"... and {fmt.count(more)} more in cases.csv."] if more > 0 else []
+    return folded(f"<b>{html(labels.of(summary))}</b>: {fmt.count(failed)} failed", [*lines, *rest])
 
 
 def _call(row: CallRow, answer: Record, trials: int) -> Iterator[str]:

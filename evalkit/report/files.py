@@ -46,7 +46,7 @@ def write_reports(run: RunData) -> Reports:
         WriteError: a report cannot be written.
     """
     folder, analysis = run.folder, Analysis(run)
-    sample = CaseSample(list(run.groups), run.rows.cases)
+    sample = CaseSample(run)
     with JUnit(run.manifest) as junit:
         write_atomically(folder / "cases.csv", cases_csv(junit.watch(sample.watch(analysis.rows()))))
         write_atomically(folder / "junit.xml", junit.xml())

@@ -216,8 +216,9 @@ def removed(result: GateResult) -> str:
 
 def _same_prompts(result: GateResult) -> bool:
     """Whether the baseline's prompts are those of the run, so that no prompt explains another suite."""
-    now = {prompt.fingerprint for prompt in result.measured.run.manifest.prompts}
-    return all(one.comparison is None or one.comparison.frozen.prompt_fingerprint in now for one in result.candidates)
+    now = {(prompt.name, prompt.fingerprint) for prompt in result.measured.run.manifest.prompts}
+    compared = (one.comparison for one in result.candidates if one.comparison is not None)
+    return all((one.against[1], one.frozen.prompt_fingerprint) in now for one in compared)
 
 
 def _rules(result: GateResult) -> Iterator[str]:

@@ -26,6 +26,8 @@ FORMAT: Final = 1
 GATE_JSON: Final = "gate.json"
 GATE_MD: Final = "gate.md"
 _LISTED: Final = 50
+_OPEN: Final = 10
+"""Cases that a reader of a list sees without asking for more."""
 
 
 def write_gate(result: GateResult, folder: Path) -> None:
@@ -196,9 +198,14 @@ def _limits(limits: Sequence[Limit]) -> list[str]:
 def _listed(title: str, cases: Sequence[str]) -> list[str]:
     if not cases:
         return []
-    more = len(cases) - _LISTED
-    rest = [f"- {fmt.counted(more, 'more case')} in {GATE_JSON}"] if more > 0 else []
-    return [f"### {title}: {fmt.count(len(cases))}", "", *(f"- {plain(case)}" for case in cases[:_LISTED]), *rest, ""]
+    lines = [f"- {plain(case)}" for case in cases[:_LISTED]]
+    if len(cases) > _LISTED:
+        lines.append(f"- {fmt.counted(len(cases) - _LISTED, 'more case')} in {GATE_JSON}")
+    folded = lines[_OPEN:]
+    if folded:
+        summary = f"<details><summary>{fmt.count(len(cases) - _OPEN)} more</summary>"
+        lines[_OPEN:] = ["", summary, "", *folded, "", "</details>"]
+    return [f"### {title}: {fmt.count(len(cases))}", "", *lines, ""]
 
 
 def _case_section(result: GateResult) -> list[str]:

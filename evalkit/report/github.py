@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,12 +9,13 @@ from typing import Final, Literal
 
 from evalkit.analysis.gate.result import CandidateGate, GateResult
 from evalkit.analysis.rows import CallRow, Outcome
-from evalkit.errors import Location
+from evalkit.errors import ConfigError, EvalkitError, Location
 from evalkit.report import gate as words
 from evalkit.report.junit import failure_text
 from evalkit.report.labels import Labels
 from evalkit.report.markup import one_line
 from evalkit.report.places import Places, places_of
+from evalkit.structure import error_parts
 
 MARKS: Final = 10
 """GitHub shows this many errors of a step, and this many warnings."""
@@ -24,6 +24,8 @@ COMMENT_CHARS: Final = 60_000
 SUMMARY_CHARS: Final = 250_000
 """A step's summary takes 1 MiB, and a character up to four bytes."""
 _MESSAGE: Final = 600
+_TITLE: Final = 200
+"""GitHub takes no mark whose title has more than 255 characters."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +53,15 @@ def marks(result: GateResult) -> list[Annotation]:
         if len(found) < MARKS and shown:
             found += _cases(one, shown, result, labels.of(one), places)
     return found[:MARKS]
+
+
+def error_marks(error: EvalkitError) -> list[Annotation]:
+    """Mark where in the user's files a command found a reason not to go on; at most `MARKS`."""
+    errors = error_parts(error) if isinstance(error, ConfigError) else [error]
+    return [
+        Annotation("error", "evalkit", "\n-> ".join(filter(None, (one.message, one.remedy))), one.where)
+        for one in errors[:MARKS]
+    ]
 
 
 def _newly_failing(one: CandidateGate) -> Mapping[str, str]:
@@ -106,7 +117,7 @@ def command(mark: Annotation, root: Path) -> str:
         mark: what to say.
         root: the folder that GitHub sees files from; files elsewhere are not named.
     """
-    properties = {"title": one_line(mark.title), **_place(mark.where, root)}
+    properties = {"title": one_line(mark.title)[:_TITLE], **_place(mark.where, root)}
     listed = ",".join(f"{key}={_property(value)}" for key, value in properties.items())
     return f"::{mark.level} {listed}::{_data(mark.message)}"
 
@@ -114,10 +125,10 @@ def command(mark: Annotation, root: Path) -> str:
 def _place(where: Location | None, root: Path) -> dict[str, str]:
     if where is None:
         return {}
-    path = os.path.relpath(Path(where.path).resolve(), root.resolve())
-    if path.startswith(os.pardir):
+    path = Path(where.path).resolve()
+    if not path.is_relative_to(root.resolve()):
         return {}
-    return {"file": Path(path).as_posix()} | ({"line": str(where.line)} if where.line else {})
+    return {"file": path.relative_to(root.resolve()).as_posix()} | ({"line": str(where.line)} if where.line else {})
 
 
 def _data(text: str) -> str:
@@ -142,8 +153,9 @@ def as_comment(page: str, suite: str) -> str:
 
 
 def fitting(page: str, limit: int) -> str:
-    """A page of markdown, cut after a line where it is longer than `limit` characters."""
+    """A page of markdown, cut after a line where it is longer than `limit` characters; no folded part is left open."""
     if len(page) <= limit:
         return page
     kept = page[:limit].rpartition("\n")[0]
-    return f"{kept}\n\n... and more, in gate.json of the run's folder.\n"
+    end = "\n\n</details>" if kept.count("<details>") > kept.count("</details>") else ""
+    return f"{kept}{end}\n\n... and more, in gate.json of the run's folder.\n"

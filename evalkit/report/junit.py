@@ -149,7 +149,7 @@ def _result(row: CallRow) -> str:
     if outcome in _NOT_FINISHED:
         return f'<skipped message="{_NOT_FINISHED[outcome]}"/>'
     if row.error:
-        return _element("error", row.error.kind, row.error.message, row.error.message)
+        return _element("error", row.error.kind, row.error.message, _clipped(row.error.message))
     verdicts = telling_verdicts(row)
     reasons = "; ".join(verdict.score.reason for verdict in verdicts if verdict.score.reason)
     kind = ";".join(verdict.scorer for verdict in verdicts)
@@ -157,12 +157,15 @@ def _result(row: CallRow) -> str:
 
 
 def failure_text(row: CallRow) -> str:
-    """Why a call failed, on lines: what was expected, what was got, and what each scorer says."""
+    """Why a call failed, on lines: what each scorer says, what was expected, and what was got.
+
+    The reason comes first: readers see the first line, or as much as there is room for.
+    """
     expected = expected_text(row.case.expected)
     lines = [
+        *(f"{one.scorer}: {_clipped(one.score.reason)}" for one in telling_verdicts(row) if one.score.reason),
         *([f"expected: {_clipped(expected)}"] if expected is not None else []),
         *([f"got: {_clipped(_got(row.answer))}"] if row.answer else []),
-        *(f"{one.scorer}: {_clipped(one.score.reason)}" for one in telling_verdicts(row) if one.score.reason),
     ]
     return "\n".join(lines)
 

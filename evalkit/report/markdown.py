@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 from evalkit.analysis import ModelSummary, RunSummary
 from evalkit.report import format as fmt
@@ -15,6 +16,7 @@ from evalkit.report.consistency import consistency_section
 from evalkit.report.decision import decision_section, recommendation
 from evalkit.report.failed import error_section, failed_section
 from evalkit.report.html import has_picture
+from evalkit.report.imported import imported_section
 from evalkit.report.judges import judge_section
 from evalkit.report.labels import Labels
 from evalkit.report.markup import plain, table
@@ -24,6 +26,9 @@ from evalkit.report.under_load import load_section
 from evalkit.report.verdict import headline
 from evalkit.stats import min_n_for_upper_bound
 
+_NAMED: Final = 5
+"""Candidates that a sentence names, at most."""
+
 
 def markdown(run: RunSummary) -> str:
     """The whole report."""
@@ -32,6 +37,7 @@ def markdown(run: RunSummary) -> str:
         [f"# {plain(suite.name)}", "", *([plain(suite.description), ""] if suite.description else [])],
         recommendation(run.decision, labels),
         [headline(run, labels), ""],
+        imported_section(run.manifest),
         alerts(run, labels),
         [*results_table(models, labels), ""],
         ["![Pass rates, and what they cost or how long they take](report.svg)", ""] if has_picture(run) else [],
@@ -93,7 +99,10 @@ def _rough_percentiles(summaries: Sequence[ModelSummary], labels: Labels) -> lis
     few = [one for one in summaries if one.latency.n and one.latency.interval("p95")[1] is None]
     if not few:
         return []
-    names = ", ".join(f"{plain(labels.of(one))} ({fmt.counted(one.latency.n, 'answer')})" for one in few)
+    if len(few) > _NAMED and len(few) == len(summaries):
+        names = f"all {fmt.count(len(few))} candidates"
+    else:
+        names = ", ".join(f"{plain(labels.of(one))} ({fmt.counted(one.latency.n, 'answer')})" for one in few)
     needed = min_n_for_upper_bound(0.95)
     repeated = " to different cases" if any(one.trials > 1 for one in few) else ""
     return [f"p95 is rough for {names}: fewer than {needed} answers{repeated} cannot bound it from above.", ""]
@@ -102,10 +111,14 @@ def _rough_percentiles(summaries: Sequence[ModelSummary], labels: Labels) -> lis
 def _tails(summaries: Sequence[ModelSummary], labels: Labels) -> list[str]:
     """How much longer than usual slow answers take: what hurts in production, and no median shows."""
     known = [one for one in summaries if one.latency.tail is not None and one.latency.n > 1]
-    ratios = "; ".join(
-        f"{plain(labels.of(one))} {fmt.ratio(one.latency.tail, one.latency.tail_interval)}" for one in known
+    shown = (
+        known if len(known) <= _NAMED else sorted(known, key=lambda one: one.latency.tail or 0.0)[: -_NAMED - 1 : -1]
     )
-    return [f"Slow answers, p95 / p50 [95 %]: {ratios}.", ""] if ratios else []
+    ratios = "; ".join(
+        f"{plain(labels.of(one))} {fmt.ratio(one.latency.tail, one.latency.tail_interval)}" for one in shown
+    )
+    of = "" if len(shown) == len(known) else f", the {_NAMED} highest of {fmt.count(len(known))}"
+    return [f"Slow answers, p95 / p50 [95 %]{of}: {ratios}.", ""] if ratios else []
 
 
 def _warm_cache(summaries: Sequence[ModelSummary], labels: Labels) -> list[str]:

@@ -18,6 +18,8 @@ _ENTITIES = str.maketrans({"\\": "&#92;", "|": "&#124;", "&": "&amp;", "<": "&lt
 _SPECIAL = re.compile(r"[`*\[\]~]|(?<![^\W_])_|_(?![^\W_])|:(?=//)|(?<=www)\.")
 _BLOCK_START = re.compile(r"^(?:(?=[-+=#:])|(\d{1,9})(?=[.)](?: |$)))")
 _PICTURES = 0x2400
+_LONG = 12
+"""Rows of a table that a page shows unasked."""
 _ZERO_WIDTH = "\u200b"
 
 
@@ -59,6 +61,22 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]], left: int = 1) -
         for row in (header, *rows)
     ]
     return [f"| {' | '.join(cells)} |" for cells in (lines[0], rule, *lines[1:])]
+
+
+def folded(summary: str, lines: Sequence[str]) -> list[str]:
+    """Lines that show once a reader asks for them.
+
+    Args:
+        summary: what to click on, HTML already.
+        lines: markdown.
+    """
+    return [f"<details><summary>{summary}</summary>", "", *lines, "", "</details>", ""]
+
+
+def folded_if_long(noun: str, lines: Sequence[str]) -> list[str]:
+    """A table, folded away if it has many rows. `noun` is what one of them is."""
+    rows = len(lines) - 2
+    return [*lines, ""] if rows <= _LONG else folded(f"{rows} {noun}s", lines)
 
 
 def one_line(text: str, line_end: str = " ") -> str:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from evalkit.analysis import JudgeSummary, ModelSummary, RunSummary
 from evalkit.report import format as fmt
 from evalkit.report.alerts import client_part, quieter
+from evalkit.report.imported import imported_fact
 from evalkit.report.labels import Labels
 from evalkit.report.markup import code, plain
 from evalkit.runner.manifest import Manifest, ManifestModel
@@ -32,6 +33,7 @@ def method_section(run: RunSummary, labels: Labels) -> list[str]:
     manifest, summaries = run.manifest, run.models
     facts = {
         "Run": _run(manifest),
+        "Imported": imported_fact(manifest),
         "Suite": f"{code(manifest.suite.path)}, fingerprint {_short(manifest.suite.fingerprint)}",
         "Cases": _cases(run),
         "Prompts": ", ".join(f"{plain(one.name)} ({_short(one.fingerprint)})" for one in manifest.prompts),
@@ -48,10 +50,11 @@ def method_section(run: RunSummary, labels: Labels) -> list[str]:
         "Git": _git(manifest.git or {}),
     }
     lines = [f"- {name}: {fact}" for name, fact in facts.items() if fact]
+    first = 4 if manifest.imported is None else 5
     models = [f"  - {_model(model, _served(model, summaries))}" for model in manifest.models]
     judges = [f"  - {_model(judge, _served(judge, run.judges))}" for judge in manifest.judges]
     listed = ["- Models:", *models, *(["- Judges:", *judges] if judges else [])]
-    return ["## How it was measured", "", *lines[:4], *listed, *lines[4:], ""]
+    return ["## How it was measured", "", *lines[:first], *listed, *lines[first:], ""]
 
 
 def _run(manifest: Manifest) -> str:
@@ -109,9 +112,15 @@ def _latency(run: RunSummary) -> str:
     needed = min_n_for_upper_bound(0.99)
     few = any(one.latency.n and one.latency.interval("p99")[1] is None for one in run.models)
     bound = f" p99, in models.csv, takes {needed} answers to be bounded from above: read it as rough." if few else ""
-    return (
+    source = run.manifest.imported
+    taken = (
         "from sending the request that succeeded to the last byte of its answer; waiting for a slot, failed tries and "
-        f"errors are left out.{_LOAD if run.manifest.load else ''} "
+        "errors are left out."
+        if source is None
+        else f"as {plain(source.tool)} took it, of answers whose time it tells; errors are left out."
+    )
+    return (
+        f"{taken}{_LOAD if run.manifest.load else ''} "
         "Percentiles interpolate linearly between answers; their 95 % intervals are order statistics"
         f"{', as of as many independent answers as the trials are worth' if run.manifest.trials > 1 else ''}.{bound}"
     )
@@ -192,7 +201,8 @@ def _model_facts(model: ManifestModel, served: Sequence[str]) -> Iterator[str]:
     if model.params:
         yield ", ".join(f"{plain(name)} {code(fmt.compact(value), _VALUE)}" for name, value in model.params.items())
     yield _price(model)
-    yield f"at most {fmt.counted(model.concurrency, 'call')} in flight"
+    if model.concurrency:
+        yield f"at most {fmt.counted(model.concurrency, 'call')} in flight"
     if model.warmup:
         yield f"{fmt.counted(model.warmup, 'warm-up call')} first, not counted"
     if not model.verify:

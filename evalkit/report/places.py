@@ -38,12 +38,14 @@ class Places:
 def places_of(manifest: Manifest, cases: Collection[str]) -> Places:
     """Find where a run's prompts stand, and the cases of these ids."""
     path = Path(manifest.suite.path)
-    document = _read(path)
+    document = None if manifest.imported else _read(path)
     files = {prompt.name: Path(prompt.file) for prompt in manifest.prompts if prompt.file}
     prompts = {name: _first_message(file, _read(file)) for name, file in files.items()}
     fingerprints = {prompt.name: prompt.fingerprint for prompt in manifest.prompts}
     if document is None:
-        return Places(Location(path, 1) if path.is_file() else None, prompts, {}, fingerprints)
+        return Places(
+            Location(path, 1) if path.is_file() and not manifest.imported else None, prompts, {}, fingerprints
+        )
     return Places(
         Location(path, 1), _prompts(document, path.parent) | prompts, _cases(document, path.parent, cases), fingerprints
     )

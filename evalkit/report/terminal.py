@@ -46,7 +46,7 @@ def summary_table(summaries: Sequence[ModelSummary], width: int | None = None) -
         "p95": _texts(fmt.duration(one.latency.p95) for one in summaries),
         "$/1k": _texts(fmt.usd(one.cost_per_1k_cases_usd) for one in summaries),
     }
-    return _table(_fitting(columns, _FIRST_TO_GO, width))
+    return plain_table(fitting(columns, _FIRST_TO_GO, width))
 
 
 def load_table(summaries: Sequence[ModelSummary], width: int | None = None) -> Table:
@@ -64,7 +64,7 @@ def load_table(summaries: Sequence[ModelSummary], width: int | None = None) -> T
         "TTFT p95": _texts(fmt.duration(load.ttft_p95) for _, load in loads),
         "tokens/s": _texts(fmt.rate(load.output_tokens_per_s) for _, load in loads),
     }
-    return _table(_fitting(columns, _FIRST_TO_GO_UNDER_LOAD, width))
+    return plain_table(fitting(columns, _FIRST_TO_GO_UNDER_LOAD, width))
 
 
 def _texts(figures: Iterable[str]) -> list[Text]:
@@ -75,13 +75,13 @@ def _marked(count: int, style: str) -> Text:
     return Text(fmt.count(count), style=style if count else "")
 
 
-def _fitting(columns: Columns, dispensable: Sequence[str], width: int | None) -> Columns:
+def fitting(columns: Columns, dispensable: Sequence[str], width: int | None) -> Columns:
     """Leave out columns, the most dispensable first, until the rest fits beside the names in the first one."""
     left = dict(columns)
     for title in dispensable:
         if width is None or _wanted(left) <= width:
             break
-        del left[title]
+        left.pop(title, None)
     return left
 
 
@@ -91,7 +91,8 @@ def _wanted(columns: Columns) -> int:
     return min(name, _NAME) + sum(figures) + len(figures)
 
 
-def _table(columns: Columns) -> Table:
+def plain_table(columns: Columns) -> Table:
+    """Set columns of text; the first one is of names."""
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=0, show_edge=False)
     name, *figures = columns
     table.add_column(name, overflow="fold")

@@ -105,6 +105,7 @@ def describe(job: Job, *, run_id: str, created_at: str, evalkit: str, concurrenc
         cluster=suite.cluster,
         gate=suite.gate,
         decide=suite.decide,
+        vars=suite.vars,
         judges=describe_models(job.judges, concurrency),
     )
 

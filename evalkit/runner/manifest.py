@@ -36,7 +36,10 @@ class ManifestSuite:
 
 @dataclass(frozen=True, slots=True)
 class ManifestModel:
-    """A candidate as it was asked: parameters in force, prices in force. `notes` are for the report's reader."""
+    """A candidate as it was asked: parameters in force, prices in force. `notes` are for the report's reader.
+
+    `concurrency` is 0 where it is not known how many calls were in flight.
+    """
 
     name: str
     provider: str
@@ -132,6 +135,18 @@ class Race:
 
 
 @dataclass(frozen=True, slots=True)
+class Imported:
+    """Where the results of a run come from that another tool made: the tool with its version, the file, its SHA-256.
+
+    Of several files, `source` is their folder, and `sha256` is of the lines `<SHA-256>  <name>`, one for each.
+    """
+
+    tool: str
+    source: str
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
 class Client:
     """How busy this machine was. Shares are of one CPU core, 0..1, sampled while the run went on.
 
@@ -149,8 +164,8 @@ class Manifest:
 
     `limit_history` tells per model how its limit on calls in flight changed: seconds into the run, new limit, reason.
     `judges` are the models that scorers ask. `stopped` says why a run ended before it was through, other than by a
-    signal: a budget was used up. `concurrency` is what the command line asked for. `cluster`, `gate` and `decide`
-    are the suite's.
+    signal: a budget was used up. `concurrency` is what the command line asked for. `cluster`, `gate`, `decide`
+    and `vars` are the suite's. `imported` is set where another tool asked the models and judged their answers.
     """
 
     run_id: str
@@ -165,6 +180,7 @@ class Manifest:
     cluster: str | None = None
     gate: Mapping[str, Json] = field(default_factory=dict)
     decide: Mapping[str, Json] = field(default_factory=dict)
+    vars: Mapping[str, Json] = field(default_factory=dict)
     judges: tuple[ManifestModel, ...] = ()
     models_file: str | None = None
     concurrency: int | str | None = None
@@ -179,6 +195,7 @@ class Manifest:
     stopped: str | None = None
     client: Client | None = None
     limit_history: Mapping[str, tuple[tuple[float, int, str], ...]] = field(default_factory=dict)
+    imported: Imported | None = None
 
 
 def write_manifest(folder: Path, manifest: Manifest) -> None:
@@ -200,7 +217,7 @@ def read_manifest(folder: Path) -> Manifest:
         raise ConfigError(
             f"no run here: {path} does not exist", remedy="name a folder such as results/SUITE/RUN-ID"
         ) from None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise ConfigError(f"cannot be read: {error}", where=Location(path)) from None
     if not isinstance(data, dict) or data.get("format") != FORMAT:
         raise ConfigError(
@@ -210,7 +227,7 @@ def read_manifest(folder: Path) -> Manifest:
         )
     try:
         return _manifest(data)
-    except (KeyError, TypeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise ConfigError(f"is damaged: {error}", where=Location(path)) from None
 
 
@@ -232,6 +249,7 @@ def _manifest(data: Mapping[str, Any]) -> Manifest:
             "load": Load(**_known(Load, data["load"])) if data.get("load") else None,
             "race": _race(data["race"]) if data.get("race") else None,
             "client": Client(**_known(Client, data["client"])) if data.get("client") else None,
+            "imported": Imported(**_known(Imported, data["imported"])) if data.get("imported") else None,
             "resumed_at": tuple(data.get("resumed_at", ())),
             "rescored_at": tuple(data.get("rescored_at", ())),
             "limit_history": {

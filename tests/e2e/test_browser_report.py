@@ -215,7 +215,14 @@ def test_the_keyboard(page):
     page.press("Enter")
     until_open(page, CASES[1])
     assert page.run("location.hash") == f"#case={CASES[1]}"
+    entries = page.run("history.length")
     page.press("j")
+    until_open(page, CASES[2])
+    assert (page.run("location.hash"), page.run("history.length")) == (f"#case={CASES[2]}", entries)
+    page.click("[title='Next case (j)']")
+    until_open(page, CASES[3])
+    assert page.run("document.activeElement.title") == "Next case (j)"
+    page.press("k")
     until_open(page, CASES[2])
     page.press("Escape")
     page.until("!document.querySelector('dialog').open")
@@ -309,6 +316,9 @@ def test_on_paper_all_cases_are_there(page):
     page.run("dispatchEvent(new Event('afterprint'))")
     assert len(shown(page)) < 60
     assert page.printed().startswith(b"%PDF")
+    page.run("location.hash = '#case=ticket-003'")
+    page.until("document.querySelector('dialog').open")
+    assert page.printed().count(b"/Type /Page\n") <= 2
 
 
 def test_a_narrow_window_does_not_scroll_sideways(page):
@@ -317,13 +327,18 @@ def test_a_narrow_window_does_not_scroll_sideways(page):
     page.run("location.hash = '#case=ticket-003'")
     page.until("document.querySelector('dialog').open")
     assert page.run("document.querySelector('dialog').scrollWidth <= 360")
+    page.press("Escape")
+    # What a reader looks for is in sight: the case, and what became of it.
+    ends = "document.querySelector('#case-table td.result').getBoundingClientRect().right"
+    assert page.run(ends) < 360
 
 
 def test_nothing_to_show(chromium, tmp_path):
     report = write_reports(load_run(store_run(tmp_path, {"a": {"x": None, "y": None}}))).html
     with chromium.page() as page:
         page.open(report.as_uri())
-        assert page.text("#count") == "0 of 0 cases"
+        assert page.text("#count") == "2 of 2 cases"
+        assert page.texts("#case-table td.result") == ["\u2026", "\u2026"]
         assert "No answer was timed." in page.text("#latency")
         assert page.said == []
 

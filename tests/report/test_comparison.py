@@ -166,6 +166,20 @@ def test_of_many_comparisons_by_tag_those_that_tell_are_shown(reports):
     assert "The others are in report.json." in text
 
 
+def test_tables_of_many_candidates_fit(reports):
+    many = {f"m{i}": passing(50 - i) for i in range(8)}
+    report = reports(many, tags=tagged("x", "y", "z"))[0]
+    by_tag = section(report, "By tag")
+    assert re.search(r"^\| candidate \| +x \(20\) \| +y \(20\) \| +z \(20\) \|$", by_tag, re.MULTILINE)
+    assert re.search(r"^\| m7 +\| +[\d.]+ % \[\d+\.\d-\d+\.\d\] \|", by_tag, re.MULTILINE)
+    assert "<details><summary>13 pairs</summary>" in section(report, "Differences")
+    assert "p95 is rough for all 8 candidates: fewer than 72" in report
+    assert report.count("95 %], the 5 highest of 8: ") == 1
+    few = reports({name: many[name] for name in ("m0", "m7")}, tags=tagged("x", "y", "z"))[0]
+    assert "<details><summary>" not in section(few, "Differences")
+    assert re.search(r"^\| tag \| cases \| +m0 \| +m7 \|$", section(few, "By tag"), re.MULTILINE)
+
+
 def test_a_terminal_gets_a_line_for_each_against_the_best(printed):
     assert printed(CLOSE) == [
         "b cannot be told apart from a: -3.3 points (-14.1 to +6.9), better on 3, worse on 5 of 60 cases",

@@ -153,3 +153,5 @@ def test_long_lists_are_cut_and_counted(tmp_path: Path) -> None:
     page = gate_markdown(gated(tmp_path, {"m": verdicts(80, 80)}, {"m": verdicts(80, 0)}))
     assert "### Newly failing: 80\n" in page
     assert "- 30 more cases in gate.json\n" in page
+    shown, _, folded = page.partition("\n<details><summary>70 more</summary>\n\n")
+    assert (shown.count(" from 1/1"), folded.count(" from 1/1")) == (10, 40)

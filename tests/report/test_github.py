@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -128,7 +129,7 @@ def test_cases_that_break_a_limit_are_marked_without_a_baseline(home: Path) -> N
 def test_errors_and_long_outputs_are_told(home: Path) -> None:
     said = {("m", "c00"): {"output": "word " * 1000}}
     (one,) = marks(gated((0,), fields=said))
-    assert one.message.startswith("c00 from 1/1 to 0/1\nexpected: yes\ngot: word word")
+    assert one.message.startswith("c00 from 1/1 to 0/1\nexact: expected yes, got no\nexpected: yes\ngot: word word")
     assert len(one.message) < 700
     late = store_run(Path("late"), {"m": verdicts() | {"c00": "timeout"}})
     result = gate(measure(load_run(late)), GateRules(), gated(()).baseline, Path("b.json"))
@@ -154,6 +155,7 @@ def test_a_mark_is_one_command(home: Path) -> None:
         "::error title=m%3A a%2Cb%25 ,file=evals/a b.yaml,line=3::100 %25%0A::set-env::x%0A## [add-mask]y\u241b[31m%0Az"
     )
     assert len(line.splitlines()) == 1
+    assert len(command(replace(mark, title="t" * 300), home)) < 255 + len(line)
 
 
 @pytest.mark.parametrize(("where", "place"), [(None, ""), ("../x.yaml", ""), ("x.yaml", ",file=x.yaml")])
@@ -169,6 +171,7 @@ def test_a_comment_fits_and_is_found_again(home: Path) -> None:
     assert comment.endswith(
         "\n\n... and more, in gate.json of the run's folder.\n\n<!-- evalkit gate: my-suite--- -->\n"
     )
+    assert "\n- a case\n\n</details>\n\n... and more" in fitting("<details>\n\n- a case\n- more\n", 26)
     assert as_comment("short\n", "s") == f"short\n\n{marker('s')}\n"
     assert fitting("short", 5) == "short"
 

@@ -127,13 +127,29 @@ def test_one_that_beats_all_others_is_the_front_alone(run_of):
 def test_a_percentile_that_few_answers_cannot_bound_is_open(run_of):
     chart = trade_off_chart(run_of(a=(10, None, 10.0), b=(9, None, 15.0)), P95)
     across = [one for one in marks(chart, "line", "thin") if one.get("y1") == one.get("y2")]
-    assert [one.get("x2") for one in across] == ["464", "464"]
+    assert [one.get("x2") for one in across] == ["452", "452"]
 
 
 def test_names_do_not_cover_each_other(run_of):
     chart = trade_off_chart(run_of(**{f"model-{at}": (10, 0.001 + at / 1e5, 10.0) for at in range(4)}), COST)
     places = [(one.get("x"), one.get("y")) for one in marks(chart, "text", "name")]
     assert len(set(places)) == 4
+
+
+def test_a_crowd_is_drawn_thinner_and_whoever_has_no_room_goes_without_a_name(run_of):
+    alike = {f"a-model-of-ours-with-a-long-name-{at}": (10, 0.001 + at / 1e7, 10.0) for at in range(15)}
+    chart = trade_off_chart(run_of(**alike, best=(20, 0.0001, 10.0)), COST)
+    assert all("faint" in one.get("class") for one in marks(chart, "line", "thin"))
+    names = [one.text for one in marks(chart, "text", "name")]
+    assert (names[0], len(marks(chart, "circle", "dot"))) == ("best", 16)
+    assert 1 < len(names) < 16
+    assert {len(name) for name in names[1:]} == {16}
+
+
+def test_no_amount_is_a_bare_0(run_of):
+    for amount in (COST, P95):
+        chart = trade_off_chart(run_of(a=(10, 0.001, 10.0), b=(9, 0.002, 15.0)), amount)
+        assert marks(chart, "text", "tick")[0].text == "0"
 
 
 def test_pictures_escape_names(run_of):
@@ -153,7 +169,7 @@ def test_long_names_keep_both_ends(run_of):
 
 
 def test_shapes():
-    assert colour(9) == "c1"
+    assert [colour(at) for at in (1, 9, 17)] == ["c1", "c1 s1", "c1 s2"]
     text = picture(10, 20.5, 'a "name"', [shape("line", "grid", x1=1.26, stroke_width="2")])
     root = ET.fromstring(text)
     assert (root.get("viewBox"), root.get("aria-label")) == ("0 0 10 20.5", 'a "name"')

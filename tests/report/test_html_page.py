@@ -13,7 +13,7 @@ from stored import store_run
 from evalkit.analysis import load_run
 from evalkit.report import write_reports
 from evalkit.report.html.page import _embedded
-from evalkit.runner.manifest import ManifestModel, Race, Selection
+from evalkit.runner.manifest import ManifestModel, Race, RaceStop, Selection
 from evalkit.types import Price, Usage
 
 NASTY = "</script></title><script>alert(1)</script><img src=x onerror=alert(2)>\"'><!-- {{ 7 * 7 }} \u2028 &lt;"
@@ -203,6 +203,15 @@ def test_graded_scores_trials_and_races(page_of):
     scores = {(call["of"], call["trial"]): call["score"] for call in page.data["calls"] if call["case"] == 0}
     assert scores == {(0, 1): 0.75, (0, 2): 1, (1, 1): 0.25, (1, 2): 0}
     assert page.data["graded"] is True
+
+
+def test_calls_that_a_race_did_without(page_of):
+    stop = RaceStop("b", "p", 1, "worse", ("a", "p"), 0.01)
+    verdicts = {"a": {"c0": True, "c1": True}, "b": {"c0": False, "c1": None}}
+    page = page_of(verdicts, race=Race(over=True, cases=2, stops=(stop,)), selection=Selection(2, seed=1))
+    assert "not asked" in page.texts
+    assert [one["outcomes"] for one in page.data["cases"]] == ["pf", "pn"]
+    assert "missing" not in page.texts
 
 
 def test_how_it_was_measured(page_of):

@@ -37,7 +37,9 @@ def test_several_candidates_have_a_picture(reports_of):
         one.tag.removeprefix(SVG) for one in ET.parse(reports.svg).iter()
     }
     assert "href" not in text
-    assert "prefers-color-scheme: dark" in text
+    light, dark = text.split("prefers-color-scheme: dark")
+    assert ("--c: #2563eb" in light, "--c: #6ea8ff" in dark) == (True, True)
+    assert "light-dark" not in text
 
 
 def test_time_stands_in_for_unknown_cost(reports_of):

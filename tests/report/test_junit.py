@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from lxml import etree
@@ -75,7 +76,7 @@ def test_a_failure_tells_reason_expected_and_output(tmp_path: Path) -> None:
     root = written(store_run(tmp_path, {"m": {"bad": False, "late": "timeout", "never": None}}))
     (failure,) = root.iter("failure")
     assert (failure.get("type"), failure.get("message")) == ("exact", "expected yes, got no")
-    assert failure.text == "expected: yes\ngot: no\nexact: expected yes, got no"
+    assert failure.text == "exact: expected yes, got no\nexpected: yes\ngot: no"
     (error,) = root.iter("error")
     assert (error.get("type"), error.get("message"), error.text) == ("timeout", "timeout!", "timeout!")
     (skipped,) = root.iter("skipped")
@@ -110,11 +111,16 @@ def test_tool_calls_are_shown(tmp_path: Path) -> None:
     assert 'got: tool calls: [{"id": "1", "name": "refund", "arguments": {"order": "é"}}]' in failure.text
 
 
-def test_long_outputs_are_clipped(tmp_path: Path) -> None:
-    root = written(store_run(tmp_path, {"m": {"a": False}}, fields={("m", "a"): {"output": "word " * 10_000}}))
-    (failure,) = root.iter("failure")
-    assert "... (50,000 characters)" in failure.text
-    assert len(failure.text) < 2_200
+@pytest.mark.parametrize("late", [False, True])
+def test_long_outputs_and_errors_are_clipped(late: bool) -> None:
+    long = "word " * 10_000
+    record = Record("1", "m", "p", "a", 1, long, error=RecordError("server", long) if late else None)
+    with JUnit(MANIFEST) as junit:
+        list(junit.watch([CallRow(Call("1", "m", "p", "a", 1), Case("a", {}), record, CallScore("1", False, 0.0, ()))]))
+        root = etree.fromstring("".join(junit.xml()).encode())
+    (result,) = (*root.iter("failure"), *root.iter("error"))
+    assert "... (50,000 characters)" in result.text
+    assert len(result.text) < 2_200
 
 
 def test_outputs_cannot_break_out(tmp_path: Path) -> None:

@@ -142,7 +142,7 @@ def test_the_table(render):
 def test_several_prompts_are_told_apart(render):
     text = render(n=5, prompts=(ManifestPrompt("zero", "z" * 8), ManifestPrompt("few", "f" * 8)))
     assert re.search(r"^\| model +\| prompt +\| +passed", text, re.MULTILINE)
-    assert re.search(r"\| +small / few \|", text)
+    assert re.search(r"\| +small / few +\|", text)
     assert "<b>small / " in text
 
 

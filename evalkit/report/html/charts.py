@@ -17,12 +17,19 @@ from evalkit.report.labels import Labels
 WIDTH: Final = 480.0
 """Of a chart, pixels."""
 _ROW: Final = 26.0
-_CHAR: Final = 6.4
+_CHAR: Final = 7.0
 """Pixels that a character of a label takes, about."""
 _NAME: Final = 24
 """Characters shown of a candidate's name beside an axis."""
 _LINE: Final = 14.0
 _HEIGHT: Final = 290.0
+_RIGHT: Final = 28.0
+"""Room for half of the last tick's words."""
+_BESIDE: Final = (-16, 4, -6, -27, 15)
+"""How far below a point a name's box may begin, the best place first."""
+_CROWD: Final = 8
+"""Points, from more of which intervals and long names would hide each other."""
+_CROWDED_NAME: Final = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,16 +93,16 @@ def trade_off_chart(run: RunSummary, amount: Amount) -> str | None:
     points = list(_points(run, amount))
     if len(points) < 2:
         return None
-    left, top, bottom = 52.0, 12.0, _HEIGHT - 44
+    left, right, top, bottom = 52.0, WIDTH - _RIGHT, 12.0, _HEIGHT - 44
     ends = [end for point in points for end in (point.x, *point.ends) if end is not None]
-    across = amounts(ends, left, WIDTH - 16)
+    across = amounts(ends, left, right)
     up = linear(100 * min(point.y_ends[0] for point in points), 100.0, bottom, top)
     shapes = [
-        *_vertical_axis(across, top, bottom, amount.shown),
-        *_horizontal_axis(up, left, WIDTH - 16),
-        shape("text", "axis", amount.title, x=(left + WIDTH - 16) / 2, y=_HEIGHT - 6, text_anchor="middle"),
-        *_front(points, across, up),
-        *(line for point in points for line in _cross(point, across, up)),
+        *_vertical_axis(across, top, bottom, lambda tick: amount.shown(tick) if tick else "0"),
+        *_horizontal_axis(up, left, right),
+        shape("text", "axis", amount.title, x=(left + right) / 2, y=_HEIGHT - 6, text_anchor="middle"),
+        *_steps(points, across, up),
+        *(line for point in points for line in _cross(point, across, up, faint=len(points) > _CROWD)),
         *(titled(_dot(point, across, up), point.told) for point in points),
         *_names(points, across, up),
     ]
@@ -124,14 +131,16 @@ def _rate_ends(one: ModelSummary) -> tuple[float, float]:
     return one.calls.interval or (0.0, 1.0)
 
 
-def _front(points: Sequence[_Point], across: Scale, up: Scale) -> list[ET.Element]:
-    """Steps along the points that no other beats: what lies below them is to be had with one of these.
-
-    Candidates that a race stopped are left out: they were asked fewer cases.
-    """
+def _front(points: Sequence[_Point]) -> list[_Point]:
+    """The points that no other beats, from the left. A race's stopped are left out: they were asked fewer cases."""
     asked = [point for point in points if not point.stopped]
     best = [point for point in asked if not any(_beats(other, point) for other in asked)]
-    ordered = sorted(best, key=lambda point: (point.x, point.y))
+    return sorted(best, key=lambda point: (point.x, point.y))
+
+
+def _steps(points: Sequence[_Point], across: Scale, up: Scale) -> list[ET.Element]:
+    """Steps along the front: what lies below them is to be had with one of these."""
+    ordered = _front(points)
     corners = [(later.x, sooner.y) for sooner, later in pairwise(ordered)]
     steps = [
         place
@@ -150,31 +159,36 @@ def _dot(point: _Point, across: Scale, up: Scale) -> ET.Element:
     return shape("circle", f"dot {colour(point.number)}", cx=across.at(point.x), cy=up.at(point.y), r=5.5)
 
 
-def _cross(point: _Point, across: Scale, up: Scale) -> Iterator[ET.Element]:
+def _cross(point: _Point, across: Scale, up: Scale, *, faint: bool) -> Iterator[ET.Element]:
     """The intervals. An end that is not known is open: the line goes as far as the axis."""
     x, y = across.at(point.x), up.at(point.y)
     low, high = (100 * end for end in point.y_ends)
-    yield shape("line", f"thin {colour(point.number)}", x1=x, x2=x, y1=up.at(low), y2=up.at(high))
+    class_ = f"thin {colour(point.number)}{' faint' if faint else ''}"
+    yield shape("line", class_, x1=x, x2=x, y1=up.at(low), y2=up.at(high))
     if point.ends != (None, None):
         left, right = point.ends
         x1 = across.start if left is None else across.at(left)
         x2 = across.end if right is None else across.at(right)
-        yield shape("line", f"thin {colour(point.number)}", x1=x1, x2=x2, y1=y, y2=y)
+        yield shape("line", class_, x1=x1, x2=x2, y1=y, y2=y)
 
 
 def _names(points: Sequence[_Point], across: Scale, up: Scale) -> Iterator[ET.Element]:
-    """Each point's name beside it, where it is on no other's."""
-    dots = [(across.at(point.x) - 6, up.at(point.y) - 6, 12.0, 12.0) for point in points]
-    taken = list(dots)
-    for point in points:
-        name = _short(point.name)
+    """Each point's name beside it, those of the front first; none where it would be on another's or on a point.
+
+    Whoever goes without is told by colour, in the chart of pass rates, and by the title of the point.
+    """
+    taken = [(across.at(point.x) - 6, up.at(point.y) - 6, 12.0, 12.0) for point in points]
+    best = _front(points)
+    for point in (*best, *(one for one in points if one not in best)):
+        name = _short(point.name, _CROWDED_NAME if len(points) > _CROWD else _NAME)
         x, y, wide = across.at(point.x), up.at(point.y), _CHAR * len(name)
-        sides = ((x + 9, y - 16), (x - 9 - wide, y - 16), (x + 9, y + 4), (x - 9 - wide, y + 4))
-        boxes = [(left, above, wide, _LINE) for left, above in sides]
-        inside = [box for box in boxes if box[0] >= across.start and box[0] + wide <= WIDTH] or boxes[:1]
-        box = next((box for box in inside if not any(_meet(box, other) for other in taken)), inside[0])
-        taken.append(box)
-        yield shape("text", "name", name, x=box[0], y=box[1] + 11)
+        boxes = [(left, y + down, wide, _LINE) for down in _BESIDE for left in (x + 9, x - 9 - wide)]
+        inside = [box for box in boxes if box[0] >= across.start and box[0] + wide <= WIDTH]
+        box = next((box for box in inside if not any(_meet(box, other) for other in taken)), None)
+        if box:
+            taken.append(box)
+            anchor, at = ("start", x + 9) if box[0] > x else ("end", x - 9)
+            yield shape("text", "name", name, x=at, y=box[1] + 11, text_anchor=anchor)
 
 
 _Box = tuple[float, float, float, float]
@@ -199,9 +213,9 @@ def _horizontal_axis(scale: Scale, left: float, right: float) -> Iterator[ET.Ele
         yield shape("text", "tick", f"{tick:g} %", x=left - 6, y=y + 4, text_anchor="end")
 
 
-def _short(name: str) -> str:
+def _short(name: str, most: int = _NAME) -> str:
     """A name without its middle, if it is long: names of one run tend to differ at their ends."""
-    if len(name) <= _NAME:
+    if len(name) <= most:
         return name
-    start = _NAME // 2 - 2
-    return f"{name[:start]}\N{HORIZONTAL ELLIPSIS}{name[start + 1 - _NAME :]}"
+    start = most // 2 - 2
+    return f"{name[:start]}\N{HORIZONTAL ELLIPSIS}{name[start + 1 - most :]}"

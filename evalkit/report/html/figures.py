@@ -15,6 +15,7 @@ from evalkit.report.comparison import cases as differing_cases
 from evalkit.report.comparison import p_holm, terminal_comparison, verdict
 from evalkit.report.decision_words import Words, stands
 from evalkit.report.html.svg import colour
+from evalkit.report.imported import imported_line
 from evalkit.report.labels import Labels
 from evalkit.report.race import race_line
 from evalkit.runner.manifest import Manifest, ManifestModel
@@ -93,6 +94,7 @@ def candidate_table(run: RunSummary) -> Table:
         "95 % interval": [fmt.interval(one.calls.interval) for one in shown],
         **_where_any("errors", [one.calls.errors for one in shown]),
         **_where_any("missing", [one.calls.missing for one in shown]),
+        **_where_any("not asked", [one.calls.not_asked for one in shown]),
         **_scores(run, shown),
         "p50": [fmt.duration(one.latency.p50) for one in shown],
         "p95 [95 %]": [fmt.percentile(one.latency.p95, one.latency.interval("p95")) for one in shown],
@@ -177,6 +179,8 @@ def facts(run: RunSummary) -> Iterator[tuple[str, str]]:
     manifest = run.manifest
     selection = manifest.selection
     yield "Run", f"{manifest.run_id}, evalkit {manifest.evalkit}"
+    if line := imported_line(manifest):
+        yield "Imported", line
     yield "Time", " to ".join(map(moment, filter(None, [manifest.created_at, manifest.finished_at])))
     yield "Suite", f"{manifest.suite.path}, fingerprint {manifest.suite.fingerprint[:_FINGERPRINT]}"
     trials = f", {fmt.counted(manifest.trials, 'trial')} each" if manifest.trials > 1 else ""
@@ -197,7 +201,8 @@ def _model_facts(model: ManifestModel) -> Iterator[str]:
         yield f"{name} {fmt.compact(value)[:_VALUE]}"
     if model.price:
         yield f"USD {model.price.input:,.10g} in, {model.price.output:,.10g} out per 1M tokens"
-    yield f"at most {fmt.counted(model.concurrency, 'call')} in flight"
+    if model.concurrency:
+        yield f"at most {fmt.counted(model.concurrency, 'call')} in flight"
 
 
 def _surroundings(manifest: Manifest) -> Iterator[tuple[str, str]]:

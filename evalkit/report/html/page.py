@@ -78,12 +78,17 @@ def html_report(run: RunSummary, sample: CaseSample) -> Iterator[str]:
         licences={name: _read(path) for name, path in _LICENCES.items()},
         left_out=held["left_out"],
         cases=len(held["cases"]),
+        cases_left_out=held["cases_left_out"],
     )
 
 
 def _trade_off(run: RunSummary, amount: Amount) -> dict[str, Json] | None:
     chart = trade_off_chart(run, amount)
-    return {"title": amount.title, "chart": chart, "unplaced": unplaced(run, amount)} if chart else None
+    if not chart:
+        return None
+    # A front of a single candidate has no steps, and needs no words.
+    front = 'class="front"' in chart
+    return {"title": amount.title, "chart": chart, "unplaced": unplaced(run, amount), "front": front}
 
 
 def _data(run: RunSummary, sample: CaseSample, held: dict[str, Json]) -> dict[str, Json]:

@@ -7,19 +7,20 @@ that did not pass first, and tells of every call of a case that it shows at leas
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 from evalkit.analysis import CallRow, Outcome
-from evalkit.analysis.run_data import Candidate
+from evalkit.analysis.run_data import RunData
 from evalkit.analysis.tidy import expected_text
 from evalkit.report.format import compact
+from evalkit.report.html.messages import Sent
 from evalkit.types import Case, Json, Record
 
 MOST_CALLS: Final = 20_000
 """Calls that a page holds."""
-MOST_CHARS: Final = 16_000_000
-"""Characters of text that calls may take, and half as many that cases may, before texts are cut short."""
+MOST_BYTES: Final = 16_000_000
+"""Bytes of the page that texts of calls take before they are cut short; cases, and messages sent, have half each."""
 TEXT: Final = 10_000
 """Characters kept of one text ..."""
 SHORT: Final = 200
@@ -35,18 +36,42 @@ _LETTERS: Final = {
 
 
 class _Room:
-    """Cuts texts so that all of them together stay about as short as they should."""
+    """Cuts texts so that all of them together take about as many bytes of the page as they should."""
 
-    def __init__(self, chars: int) -> None:
-        self._left = chars
+    def __init__(self, size: int) -> None:
+        self._left = size
 
     def keep(self, text: str | None) -> Json:
         """The text, or a mapping of its beginning and how many characters it has."""
         if text is None:
             return None
         limit = TEXT if self._left > 0 else SHORT
-        self._left -= min(limit, len(text))
-        return text if len(text) <= limit else {"text": text[:limit], "chars": len(text)}
+        kept = text[:limit]
+        self._left -= _size(kept)
+        return kept if len(text) <= limit else {"text": kept, "chars": len(text)}
+
+
+def _size(text: str) -> int:
+    """Bytes that a text takes on the page, about: what is markup elsewhere is spelt with six letters there."""
+    escaped = sum(map(text.count, "<>&"))
+    return (len(text) if text.isascii() else len(text.encode(errors="replace"))) + 5 * escaped
+
+
+class _Texts:
+    """Texts that come again and again, each kept once."""
+
+    def __init__(self, room: _Room) -> None:
+        self._room = room
+        self._numbers: dict[tuple[str, int], int] = {}
+        self.kept: list[Json] = []
+
+    def number(self, text: str) -> int:
+        """The place of a text among those kept."""
+        shown = text[:TEXT], len(text)
+        if shown not in self._numbers:
+            self._numbers[shown] = len(self.kept)
+            self.kept.append(self._room.keep(text))
+        return self._numbers[shown]
 
 
 class _Candidate:
@@ -59,7 +84,7 @@ class _Candidate:
         # Half of the room each, so that answers in plenty do not take it from the failures that come after them.
         self._telling: list[dict[str, Json]] = []
         self._passed: list[dict[str, Json]] = []
-        self._rooms = (_Room(MOST_CHARS // candidates // 2), _Room(MOST_CHARS // candidates // 2))
+        self._rooms = (_Room(MOST_BYTES // candidates // 2), _Room(MOST_BYTES // candidates // 2))
 
     def add(self, row: CallRow, place: int) -> bool:
         """Note the next call; tell whether it may be shown."""
@@ -85,15 +110,17 @@ class CaseSample:
     """What a page shows of single cases.
 
     Args:
-        candidates: of the run, in its order.
-        cases: how many there are.
+        run: whose.
     """
 
-    def __init__(self, candidates: Sequence[Candidate], cases: int) -> None:
-        self._cases = cases
+    def __init__(self, run: RunData) -> None:
+        candidates = list(run.groups)
+        self._cases = run.rows.cases
+        self._sent = Sent(run.manifest)
         self._of = {candidate: _Candidate(len(candidates)) for candidate in candidates}
         self._known: dict[int, dict[str, Json]] = {}
-        self._room = _Room(MOST_CHARS // 2)
+        self._room = _Room(MOST_BYTES // 2)
+        self._texts = _Texts(_Room(MOST_BYTES // 2))
 
     def watch(self, rows: Iterable[CallRow]) -> Iterator[CallRow]:
         """Hand rows on, in the plan's order, and note what a page will show of them."""
@@ -104,8 +131,17 @@ class CaseSample:
     def _add(self, row: CallRow) -> None:
         kept = self._of[row.call.model, row.call.prompt]
         place = len(kept.outcomes) % self._cases
-        if kept.add(row, place) and place not in self._known:
-            self._known[place] = _described(row.case, self._room)
+        silent = row.record is None and len(self._known) < MOST_CALLS
+        if (kept.add(row, place) or silent) and place not in self._known:
+            self._known[place] = _described(row.case, self._room) | self._asked(row.case)
+
+    def _asked(self, case: Case) -> dict[str, Json]:
+        """The messages of its prompts, each a role and the number of a text: those of a prompt are much the same."""
+        sent = {
+            name: [[role, self._texts.number(text)] for role, text in messages]
+            for name, messages in self._sent.messages(case).items()
+        }
+        return {"sent": sent} if sent else {}
 
     @property
     def latencies_ms(self) -> list[array[float]]:
@@ -115,17 +151,21 @@ class CaseSample:
     def content(self) -> dict[str, Json]:
         """The cases and calls to show, as JSON.
 
-        `cases` have under `outcomes` a letter for every call: candidate by candidate, trial by trial. `calls` name
-        their case and candidate by place. `left_out` counts the finished calls that are not among these.
+        `cases` have under `outcomes` a letter for every call: candidate by candidate, trial by trial; under `sent`, by
+        prompt, the messages' roles and the numbers of their texts in `texts`. `calls` name their case and candidate
+        by place. `left_out` counts the finished calls that are not among these, `cases_left_out` the cases.
         """
         calls = [{"of": at} | call for at, kept in enumerate(self._of.values()) for call in kept.calls()]
-        places = sorted({call["case"] for call in calls})
+        # Cases that nobody has answered are part of the run, and told of as such.
+        silent = (place for place in self._known if set(self._outcomes(place)) <= {"m", "n"})
+        places = sorted({call["case"] for call in calls}.union(silent))
         new_place = {place: at for at, place in enumerate(places)}
         cases = [self._known[place] | {"outcomes": self._outcomes(place)} for place in places]
         finished = sum(len(kept.outcomes) - kept.outcomes.count(b"m") - kept.outcomes.count(b"n") for kept in self._all)
         return {
             "cases": cases,
             "calls": [call | {"case": new_place[call["case"]]} for call in calls],
+            "texts": self._texts.kept,
             "left_out": max(0, finished - len(calls)),
             "cases_left_out": self._cases - len(cases),
         }

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Final
 from xml.etree import ElementTree as ET
 
@@ -10,13 +12,16 @@ from evalkit.analysis import RunSummary
 from evalkit.report.html.charts import COST, P95, WIDTH, pass_rate_chart, trade_off_chart
 from evalkit.report.html.svg import NAMESPACE, picture, shape
 
-_LIGHT: Final = ["#2563eb", "#c2570c", "#047857", "#8b2fc9", "#be123c", "#0e7490", "#7a5c00", "#4b5563"]
-_DARK: Final = ["#6ea8ff", "#ffab5e", "#4ade9f", "#cf9bff", "#ff8fa6", "#45d3ec", "#e6c94a", "#b6c0ce"]
+_PAGE: Final = Path(__file__).parent / "assets" / "page.css"
+_SCHEMED: Final = re.compile(r"light-dark\((#\w+), (#\w+)\)")
+_COLOUR: Final = re.compile(r"^\.c\d \{.*\}$|^ *--(?:ink|quiet|line|page): .*;$", re.MULTILINE)
 _STYLE: Final = """
-svg { --ink: INK0; --quiet: QUIET0; --line: LINE0; font: 12px system-ui, sans-serif; fill: var(--ink); }
+svg { font: 12px system-ui, sans-serif; fill: var(--ink); }
 .title { font-weight: 600; font-size: 13px; } .grid { stroke: var(--line); } .tick, .axis { fill: var(--quiet); }
-.value { font-weight: 600; } .dot { fill: var(--c); } .range { stroke: var(--c); stroke-width: 4; opacity: .45; }
-.range { stroke-linecap: round; } .thin { stroke: var(--c); stroke-width: 1.5; opacity: .55; }
+.value { font-weight: 600; } .dot { fill: var(--c); }
+.s1.dot { fill: var(--page); stroke: var(--c); stroke-width: 2.5; }
+.s2.dot { stroke: var(--ink); stroke-width: 2; } .range { stroke: var(--c); stroke-width: 4; opacity: .45; }
+.range { stroke-linecap: round; } .thin { stroke: var(--c); stroke-width: 1.5; opacity: .55; } .faint { opacity: .2; }
 .front { fill: none; stroke: var(--quiet); stroke-dasharray: 5 4; }
 """
 _TITLE: Final = 28.0
@@ -64,17 +69,15 @@ def _placed(at: int, title: str, chart: ET.Element) -> Iterator[ET.Element]:
     yield shape("text", "title", title, x=left + 4, y=16.0)
     for name, value in {"x": left, "y": _TITLE, "width": WIDTH, "height": _height(chart)}.items():
         chart.set(name, f"{value:g}")
+    chart.set("overflow", "visible")
     yield chart
 
 
 def _style() -> ET.Element:
-    light = _STYLE.replace("INK0", "#1b1f24").replace("QUIET0", "#5b6470").replace("LINE0", "#dde1e7")
-    dark = f"svg {{ --ink: #e4e7ec; --quiet: #9aa4b2; --line: #323945; }} {_colours(_DARK)}"
-    text = f"{light}{_colours(_LIGHT)}\n@media (prefers-color-scheme: dark) {{ {dark} }}\n"
+    """The page's colours, in words that the sanitisers and viewers of pictures know too."""
+    page = _COLOUR.findall(_PAGE.read_text(encoding="utf-8"))
+    rules = "\n".join(line if line.startswith(".") else f"svg {{ {line.strip()} }}" for line in page)
+    light, dark = (_SCHEMED.sub(rf"\{scheme}", rules) for scheme in (1, 2))
     style = shape("style")
-    style.text = text
+    style.text = f"{light}{_STYLE}@media (prefers-color-scheme: dark) {{\n{dark}\n}}\n"
     return style
-
-
-def _colours(colours: list[str]) -> str:
-    return " ".join(f".c{at} {{ --c: {colour}; }}" for at, colour in enumerate(colours))

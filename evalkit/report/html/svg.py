@@ -9,13 +9,17 @@ from xml.etree import ElementTree as ET
 from evalkit.report.markup import one_line
 
 COLOURS: Final = 8
-"""Classes c0, c1, ... that tell candidates apart; further candidates have the same ones again."""
+"""Classes c0, c1, ... that tell candidates apart."""
+STYLES: Final = 3
+"""Ways to draw a colour: the next candidates have the same colours again, with a class s1 and then s2 beside them."""
 NAMESPACE: Final = "http://www.w3.org/2000/svg"
 
 
 def colour(candidate: int) -> str:
-    """The class of the candidate of this number."""
-    return f"c{candidate % COLOURS}"
+    """The classes of the candidate of this number."""
+    again, of = divmod(candidate, COLOURS)
+    style = again % STYLES
+    return f"c{of} s{style}" if style else f"c{of}"
 
 
 def shape(tag: str, class_: str = "", text: str | None = None, /, **attributes: float | str) -> ET.Element:

@@ -49,7 +49,7 @@ function haystack(one) {
     inputOf(one),
     ...one.turns.map(textOf),
     textOf(one.expected),
-    ...one.calls.flat().flatMap((call) => (call ? [textOf(call.output), textOf(call.tools), textOf(call.error)] : [])),
+    ...one.calls.flat().flatMap((call) => (call ? [...(call.turns ?? []), call.output, call.tools, call.error].map(textOf) : [])),
     ...one.calls.flat().flatMap((call) => (call?.verdicts ?? []).map((verdict) => textOf(verdict[3]))),
   ]
     .join("\n")

@@ -2,7 +2,6 @@
 
 const MOST_COMPARED = 20000;
 const COMPARE_MS = 150;
-const PLACEHOLDER = /(\{\{-?\s*[A-Za-z_]\w*\s*-?\}\})/;
 
 class Detail {
   constructor(data) {
@@ -10,6 +9,7 @@ class Detail {
     this.dialog = byId("detail");
     this.compare = remembered("compare") !== "no";
     this.current = null;
+    this.unfolded = new Set();
     this.dialog.addEventListener("close", () => {
       this.current = null;
       if (location.hash.startsWith("#case=")) history.replaceState(null, "", "#cases");
@@ -22,8 +22,10 @@ class Detail {
   show(one, beside) {
     this.current = one;
     this.beside = beside;
+    const focused = this.dialog.contains(document.activeElement) ? document.activeElement.title : "";
     this.dialog.replaceChildren(this.header(one), ...this.asked(one), this.answers(one));
     if (!this.dialog.open) this.dialog.showModal();
+    [...this.dialog.querySelectorAll("button")].find((button) => button.title === focused)?.focus();
     this.dialog.scrollTop = 0;
   }
 
@@ -57,7 +59,10 @@ class Detail {
 
   step(by) {
     const next = this.current && this.beside(this.current, by);
-    if (next) location.hash = linkTo(next);
+    if (!next) return;
+    // One entry of the browser's history for all the cases that a reader leafs through.
+    history.replaceState(null, "", linkTo(next));
+    this.show(next, this.beside);
   }
 
   asked(one) {
@@ -70,16 +75,15 @@ class Detail {
   }
 
   messages(one, prompt, several) {
-    const template = this.data.prompts[prompt] ?? [];
-    if (!template.length) return "";
-    const vars = new Map(one.vars);
-    const plain = template.every(([role, text]) => role && text.split(PLACEHOLDER).every((part, at) => (at % 2 ? vars.has(nameIn(part)) : !/\{[{%#]/.test(part))));
-    const title = `${plain ? "Messages sent" : "Prompt template, with this case's values"}${several ? ` (${prompt})` : ""}`;
+    const sent = one.sent?.[prompt]?.map(([role, text]) => [role, this.data.texts[text]]);
+    const shown = sent ?? this.data.prompts[prompt] ?? [];
+    if (!shown.length) return "";
+    const title = `${!sent ? "Prompt, before it was filled" : one.turns.length ? "Messages sent before turn 1" : "Messages sent"}${several ? `: ${prompt}` : ""}`;
     return make(
       "details",
-      { className: "messages" },
+      { className: "messages", open: this.unfolded.has(prompt), ontoggle: (event) => this.unfolded[event.target.open ? "add" : "delete"](prompt) },
       make("summary", {}, title),
-      ...template.flatMap(([role, text]) => [make("div", { className: "role" }, role || "messages from"), make("pre", {}, ...filled(text, vars))]),
+      ...shown.flatMap(([role, text]) => [make("div", { className: "role" }, role || "the conversation goes on"), block(text)]),
     );
   }
 
@@ -124,16 +128,6 @@ class Detail {
   }
 }
 
-const nameIn = (placeholder) => placeholder.replace(/[{}\s-]/g, "");
-
-/** A template with the case's values in place of its plain placeholders, marked as such. */
-function filled(template, vars) {
-  return template.split(PLACEHOLDER).map((part, at) => {
-    if (at % 2 === 0 || !vars.has(nameIn(part))) return part;
-    return make("mark", {}, textOf(vars.get(nameIn(part))));
-  });
-}
-
 function partOf({ value, added, removed }) {
   if (added) return make("ins", {}, value);
   return removed ? make("del", {}, value) : value;
@@ -156,8 +150,9 @@ function block(kept, className = "") {
   return shown;
 }
 
-const missingWords = (letter) =>
-  make("p", { className: "quiet" }, "mn".includes(letter) ? "There is no answer." : "This page is too small to hold this answer: it is in cases.csv.");
+const WITHOUT = { m: "The run ended before there was an answer.", n: "The race went on without this candidate before it came to this case." };
+
+const missingWords = (letter) => make("p", { className: "quiet" }, WITHOUT[letter] ?? "This page is too small to hold this answer: it is in cases.csv.");
 
 function reasonsOf(call) {
   const rows = (call.verdicts ?? []).map(([scorer, passed, value, reason, weight]) => {

@@ -1,5 +1,17 @@
 // The distribution of latencies, one line per candidate.
 
+const DASHES = [[], [6, 4], [2, 3]];
+const TICK_PX = 70;
+
+/** Ticks of a logarithmic axis: 1, 2 and 5 of every decade, or 1 alone where there is no room. */
+function logTicks(chart, _, low, high) {
+  const first = Math.floor(Math.log10(low));
+  const decades = Array.from({ length: Math.ceil(Math.log10(high)) - first + 1 }, (_, at) => 10 ** (first + at));
+  const inside = (ticks) => ticks.filter((tick) => tick >= low && tick <= high);
+  const ticks = inside(decades.flatMap((decade) => [1, 2, 5].map((digit) => digit * decade)));
+  return ticks.length * TICK_PX > chart.width ? inside(decades) : ticks;
+}
+
 function startLatency(data) {
   const place = byId("latency");
   if (!data.latency) {
@@ -31,21 +43,21 @@ function latencyOptions(data, timed, width) {
   return {
     width,
     height: 300,
-    scales: { x: { time: false, distr: data.latency.log ? 3 : 1 }, y: { range: [0, 1] } },
+    scales: { x: { time: false, distr: data.latency.log ? 3 : 1, range: (_, low, high) => [low, high] }, y: { range: [0, 1] } },
     axes: [
-      { ...axis, values: (_, ticks) => ticks.map(short), space: 70 },
+      { ...axis, values: (_, ticks) => ticks.map(short), space: TICK_PX, ...(data.latency.log ? { splits: logTicks, filter: (_, ticks) => ticks } : {}) },
       { ...axis, values: (_, ticks) => ticks.map(percent), size: 60 },
     ],
     series: [
-      { label: "latency", value: (_, ms) => time(ms) || "-" },
+      { label: "latency", value: (_, ms) => time(ms) },
       ...timed.map((one) => ({
         label: one.name,
         stroke: colourOf(`${data.colours[one.at]} ink`),
         width: 2,
-        dash: one.at >= 8 ? [6, 4] : [],
+        dash: DASHES[["s1", "s2"].findIndex((style) => data.colours[one.at].includes(style)) + 1],
         paths: uPlot.paths.stepped({ align: 1 }),
         points: { show: false },
-        value: (_, share) => percent(share) || "-",
+        value: (_, share) => percent(share),
       })),
     ],
   };

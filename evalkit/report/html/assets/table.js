@@ -3,6 +3,8 @@
 const ROW_HEIGHT = 34;
 const SPARE_ROWS = 8;
 const MOST_PRINTED = 1000;
+const MANY = 3;
+const HEADING = 12;
 
 class CaseTable {
   constructor(data, cases, open) {
@@ -15,6 +17,7 @@ class CaseTable {
     this.viewport = byId("viewport");
     this.body = document.querySelector("#case-table tbody");
     this.head = document.querySelector("#case-table thead");
+    byId("case-table").classList.toggle("many", data.candidates.length > MANY);
     this.fillControls();
     this.viewport.addEventListener("scroll", () => this.schedule(), { passive: true });
     new ResizeObserver(() => this.schedule()).observe(this.viewport);
@@ -87,7 +90,7 @@ class CaseTable {
       const arrow = sort === key ? (down ? " \u25bc" : " \u25b2") : "";
       const button = make("button", { type: "button", title: `Sort by ${title}` });
       if (colour) button.append(make("span", { className: `mark ${colour}` }));
-      button.append(title, arrow);
+      button.append(colour ? middleCut(title) : title, arrow);
       button.addEventListener("click", () => this.sortBy(key));
       const aria = sort === key ? (down ? "descending" : "ascending") : "none";
       return make("th", { scope: "col", className: `column-${colour ? "candidate" : key}`, "aria-sort": aria, "data-title": title }, button);
@@ -127,7 +130,7 @@ class CaseTable {
     const link = make("a", { href: linkTo(one), tabIndex: -1 }, one.id);
     const cells = {
       case: () => make("th", { scope: "row", title: one.id }, link),
-      tags: () => make("td", { title: one.tags.join(", ") }, one.tags.join(", ")),
+      tags: () => make("td", { className: "tags", title: one.tags.join(", ") }, one.tags.join(", ")),
       input: () => make("td", { className: "input" }, inputOf(one).slice(0, 300)),
       passed: () => make("td", { className: "number" }, `${passedIn(letters)}/${finishedIn(letters)}`),
     };
@@ -169,6 +172,9 @@ class CaseTable {
     return next;
   }
 }
+
+/** A name without its middle, if it is long: names of one run tend to differ at their ends. */
+const middleCut = (name) => (name.length <= HEADING ? name : `${name.slice(0, 3)}\u2026${name.slice(4 - HEADING)}`);
 
 const linkTo = (one) => `#case=${encodeURIComponent(one.id)}`;
 

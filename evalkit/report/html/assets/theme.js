@@ -19,6 +19,9 @@ function startTheme() {
     remembered("theme", theme);
     setTheme(theme);
   });
+  // What is drawn on a canvas does not follow the style of paper by itself.
+  addEventListener("beforeprint", () => setTheme("light"));
+  addEventListener("afterprint", () => setTheme(theme));
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => themeListeners.forEach((one) => one()));
 }
 
