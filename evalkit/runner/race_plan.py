@@ -33,15 +33,23 @@ def blocks_of(cases: int) -> Iterator[range]:
         begin = end
 
 
-def needed_calls(manifest: Manifest, cases: int) -> Needed:
-    """Find out which answers a run needs: all, but for those that its race, as far as it got, ended without."""
+def needed_cases(manifest: Manifest, cases: int) -> Callable[[str, str], int]:
+    """Find out of how many cases a run needs a model's answers by a prompt: all, but for those its race did without."""
     race = manifest.race
     if race is None:
+        return lambda _model, _prompt: cases
+    asked = {(stop.model, stop.prompt): stop.cases for stop in race.stops}
+    others = race.cases if race.over else cases
+    return lambda model, prompt: asked.get((model, prompt), others)
+
+
+def needed_calls(manifest: Manifest, cases: int) -> Needed:
+    """Find out which answers a run needs: all, but for those that its race, as far as it got, ended without."""
+    if manifest.race is None:
         return lambda _model, _prompt, _place: True
     order = race_order(cases, manifest.selection.seed)
     positions = array("I", bytes(4 * cases))
     for position, place in enumerate(order):
         positions[place] = position
-    asked = {(stop.model, stop.prompt): stop.cases for stop in race.stops}
-    others = race.cases if race.over else cases
-    return lambda model, prompt, place: positions[place] < asked.get((model, prompt), others)
+    needed = needed_cases(manifest, cases)
+    return lambda model, prompt, place: positions[place] < needed(model, prompt)

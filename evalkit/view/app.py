@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -9,17 +11,19 @@ from typing import TYPE_CHECKING, Final
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import FileResponse, HTMLResponse, JSONResponse, Response
+from starlette.responses import FileResponse, HTMLResponse, Response
 from starlette.routing import Route
 
 from evalkit.errors import EvalkitError
 from evalkit.view.confined import report_policy
 from evalkit.view.pages import (
+    MOST_DRAWN,
     MOST_RUNS,
     PROGRESS_HEADER,
     address,
     history,
     progress_text,
+    run_choices,
     run_row,
     suite_address,
 )
@@ -38,6 +42,8 @@ _ASSETS: Final[Mapping[str, tuple[Path, str]]] = {
     "dom.js": (_REPORT, "text/javascript"),
     "theme.js": (_REPORT, "text/javascript"),
     "view.js": (_HERE, "text/javascript"),
+    "runs.js": (_HERE, "text/javascript"),
+    "compare.js": (_HERE, "text/javascript"),
 }
 _FILES: Final[Mapping[str, str]] = {
     "report.html": "text/html",
@@ -65,7 +71,10 @@ class _Pages:
     def runs(self, _: Request) -> Response:
         found = self._store.runs()
         rows = [run_row(run) for run in found[:MOST_RUNS]]
-        return self._page("runs.html.j2", rows=rows, left_out=len(found) - len(rows), suites=self._store.suites())
+        states = sorted({str(row.run.state) for row in rows})
+        return self._page(
+            "runs.html.j2", rows=rows, left_out=len(found) - len(rows), suites=self._store.suites(), states=states
+        )
 
     def suite(self, request: Request) -> Response:
         name = request.path_params["suite"]
@@ -74,15 +83,25 @@ class _Pages:
             raise HTTPException(404)
         shown = found[:MOST_RUNS]
         rows = [run_row(run) for run in shown]
-        left_out = len(found) - len(shown)
-        return self._page("suite.html.j2", suite=name, rows=rows, left_out=left_out, history=history(shown))
+        left_out, undrawn = len(found) - len(shown), max(0, len(found) - MOST_DRAWN)
+        drawn = history(found[:MOST_DRAWN])
+        return self._page("suite.html.j2", suite=name, rows=rows, left_out=left_out, history=drawn, undrawn=undrawn)
 
     def run(self, request: Request) -> Response:
         run = self._run(request)
         live = progress_text(run.state, self._watch(run).look(run.manifest)) if _is_live(run) and run.manifest else None
         files = [name for name in _FILES if self._store.file(run, name)]
         row = run_row(run, most=len(run.figures))
-        return self._page("run.html.j2", row=row, run=run, files=files, live=live, live_header=PROGRESS_HEADER)
+        return self._page(
+            "run.html.j2",
+            row=row,
+            run=run,
+            before=self._before(run),
+            files=files,
+            folder=shlex.quote(str(run.folder)),
+            live=live,
+            live_header=PROGRESS_HEADER,
+        )
 
     def progress(self, request: Request) -> Response:
         run = self._run(request)
@@ -91,7 +110,7 @@ class _Pages:
         found = progress_text(run.state, self._watch(run).look(run.manifest))
         if not _is_live(run):
             self._watches.pop(run.folder, None)
-        return JSONResponse(found)
+        return Response(json.dumps(found), media_type="application/json")  # names may hold what UTF-8 cannot say
 
     def file(self, request: Request) -> Response:
         name = request.path_params["name"]
@@ -104,22 +123,26 @@ class _Pages:
         return FileResponse(path, media_type=kind, headers=headers, **saved)
 
     def compare(self, request: Request) -> Response:
-        from evalkit.view.comparing import candidates_of, compared
+        from evalkit.view.comparing import compared
 
         found = self._store.runs()
         sides = [self._side(request, letter) for letter in "ab"]
         picks = [_number(request.query_params.get(f"{letter}_candidate", "")) for letter in "ab"]
-        comparison, fault = None, ""
+        comparison = None
+        fault = " ".join(
+            f"There is no run {name} here."
+            for letter, run in zip("ab", sides, strict=True)
+            if run is None and (name := request.query_params.get(letter))
+        )
         if sides[0] and sides[1]:
             try:
                 comparison = compared(sides[0], picks[0], sides[1], picks[1])
             except EvalkitError as error:
                 fault = f"{error}{f' ({error.remedy})' if error.remedy else ''}"
-        chosen = [
-            {"run": run, "pick": pick, "candidates": candidates_of(run) if run else []}
-            for run, pick in zip(sides, picks, strict=True)
-        ]
-        return self._page("compare.html.j2", runs=found, sides=chosen, comparison=comparison, fault=fault)
+        chosen = [{"run": run, "pick": pick} for run, pick in zip(sides, picks, strict=True)]
+        return self._page(
+            "compare.html.j2", choices=run_choices(found), sides=chosen, comparison=comparison, fault=fault
+        )
 
     def asset(self, request: Request) -> Response:
         name = request.path_params["name"]
@@ -133,13 +156,19 @@ class _Pages:
 
     def absent(self, _: Request, error: Exception) -> Response:
         status = error.status_code if isinstance(error, HTTPException) else 500
-        return self._page("absent.html.j2", status=status)
+        told = "" if status == 404 else f"{type(error).__name__}: {error}"
+        return self._page("absent.html.j2", status=status, error=told)
 
     def _run(self, request: Request) -> StoredRun:
         run = self._store.find(request.path_params["suite"], request.path_params["run"])
         if run is None:
             raise HTTPException(404)
         return run
+
+    def _before(self, run: StoredRun) -> StoredRun | None:
+        """The run of the same suite that came before and can be read."""
+        earlier = (one for one in self._store.runs(run.suite) if one.created_at < run.created_at)
+        return next((one for one in earlier if one.state is not State.DAMAGED), None)
 
     def _side(self, request: Request, letter: str) -> StoredRun | None:
         suite, _, run = request.query_params.get(letter, "").partition("/")
@@ -168,7 +197,7 @@ def make_app(root: Path) -> Starlette:
             Route("/assets/{name}", pages.asset),
             Route("/favicon.ico", pages.no_icon),
         ],
-        exception_handlers={HTTPException: pages.absent},
+        exception_handlers={HTTPException: pages.absent, Exception: pages.absent},
     )
 
 

@@ -17,6 +17,12 @@ _LEFT: Final = 66.0
 _TOP: Final = 12.0
 _TICKS: Final = 4
 _DAY_S: Final = 86400.0
+_APART: Final = 8.0
+"""Pixels, at most, between the dots of neighbouring candidates in one run, so that none hides another's interval."""
+_SPREAD: Final = 0.3
+"""The share of the picture that goes to keeping such dots apart."""
+_OPEN: Final = 14.0
+"""Pixels that an interval is drawn on to an end that is unknown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,14 +56,16 @@ def rates_chart(title: str, lines: Sequence[Line]) -> str | None:
     lowest = min((min(end for end in (one.value, one.ends[0]) if end is not None) for one in _all(lines)), default=None)
     if lowest is None:
         return None
-    up = linear(100 * lowest, 100.0, _HEIGHT - 30, _TOP)
+    up = linear(100 * min(lowest, 0.99), 100.0, _HEIGHT - 30, _TOP)
     return _chart(title, lines, up, lambda value: f"{value:g} %", 100.0)
 
 
 def amounts_chart(title: str, lines: Sequence[Line], shown: Callable[[float | None], str]) -> str | None:
     """Amounts of 0 or more over time; None without any."""
     ends = [end for one in _all(lines) for end in (one.value, *one.ends) if end is not None]
-    return _chart(title, lines, amounts(ends, _HEIGHT - 30, _TOP), shown, 1.0) if ends else None
+    if not ends:
+        return None
+    return _chart(title, lines, amounts(ends, _HEIGHT - 30, _TOP), lambda tick: shown(tick) if tick else "0", 1.0)
 
 
 def _all(lines: Sequence[Line]) -> Iterator[Point]:
@@ -67,8 +75,12 @@ def _all(lines: Sequence[Line]) -> Iterator[Point]:
 def _chart(title: str, lines: Sequence[Line], up: Scale, shown: Callable[[float], str], times: float) -> str:
     across = _time_scale([point.at for point in _all(lines)])
     shapes = [*_axes(across, up, shown)]
-    for line in lines:
-        shapes += _line(line, across, up, times)
+    moments = len({point.at for point in _all(lines)})
+    apart = min(_APART, _SPREAD * (_WIDTH - _LEFT) / (moments * len(lines)))
+    for place, line in enumerate(lines):
+        group = shape("g", "line", data_line=line.number)
+        group.extend(_line(line, across, up, times, apart * (place - (len(lines) - 1) / 2)))
+        shapes.append(group)
     return picture(_WIDTH, _HEIGHT, title, shapes)
 
 
@@ -91,17 +103,16 @@ def _axes(across: Scale, up: Scale, shown: Callable[[float], str]) -> Iterator[E
         yield shape("text", "tick", told, x=across.at(tick), y=_HEIGHT - 10, text_anchor="middle")
 
 
-def _line(line: Line, across: Scale, up: Scale, times: float) -> Iterator[ET.Element]:
+def _line(line: Line, across: Scale, up: Scale, times: float, aside: float) -> Iterator[ET.Element]:
     name = colour(line.number)
-    places = [(across.at(point.at), up.at(times * point.value)) for point in line.points]
+    places = [(across.at(point.at) + aside, up.at(times * point.value)) for point in line.points]
     if len(places) > 1:
         yield shape("polyline", f"trend {name}", points=" ".join(f"{x:.1f},{y:.1f}" for x, y in places))
     for point, (x, y) in zip(line.points, places, strict=True):
-        low, high = point.ends
-        if (low, high) != (None, None):
-            y1 = up.start if low is None else up.at(times * low)
-            y2 = up.end if high is None else up.at(times * high)
-            yield shape("line", f"thin {name}", x1=x, x2=x, y1=y1, y2=y2)
+        if point.ends != (None, None):
+            for end, away in zip(point.ends, (_OPEN, -_OPEN), strict=True):
+                y2 = y + away if end is None else up.at(times * end)
+                yield shape("line", f"thin {'open ' if end is None else ''}{name}", x1=x, x2=x, y1=y, y2=y2)
         if point.changed:
             yield shape("circle", f"changed {name}", cx=x, cy=y, r=9)
         link = shape("a", href=point.href)

@@ -13,12 +13,12 @@ from evalkit.analysis.compare.compared import CandidateComparison, RunComparison
 from evalkit.analysis.compare.flips import Flip, Said
 from evalkit.analysis.compare.pairing import halves, pair_up
 from evalkit.analysis.compare.side import Side, load_side
-from evalkit.analysis.run_data import Candidate
+from evalkit.errors import ConfigError
 from evalkit.report import format as fmt
 from evalkit.report.compare import overview, pair_name, pair_sheets
 from evalkit.report.compare_files import flips_by_direction, times_passed
 from evalkit.report.sheets import Sheet
-from evalkit.view.store import StoredRun
+from evalkit.view.store import StoredRun, candidates_of
 
 _TEXT: Final = 4000
 """Characters shown of an answer."""
@@ -55,13 +55,6 @@ class ComparisonText:
     pairs: Sequence[PairText]
 
 
-def candidates_of(run: StoredRun) -> list[Candidate]:
-    """The candidates of a run, in its order; none where its manifest is damaged."""
-    if run.manifest is None:
-        return []
-    return [(model.name, prompt.name) for model in run.manifest.models for prompt in run.manifest.prompts]
-
-
 def compared(old: StoredRun, old_pick: int | None, new: StoredRun, new_pick: int | None) -> ComparisonText:
     """Compare two runs, or a candidate of each; of one run, its two candidates.
 
@@ -72,10 +65,12 @@ def compared(old: StoredRun, old_pick: int | None, new: StoredRun, new_pick: int
         new_pick: the number of its candidate; None for all.
 
     Raises:
-        ConfigError: they have nothing in common, or a file of theirs is damaged.
+        ConfigError: they are the same, or have nothing in common, or a file of theirs is damaged.
     """
     first, second = _side(old, old_pick), _side(new, new_pick)
     if first == second:
+        if len(first.candidates) != 2:
+            raise ConfigError("A and B are the same.", remedy="choose another run, or another candidate on one side")
         first, second = halves(first)
     comparison = compare_sides(load_side(first), load_side(second), pair_up(first, second))
     return ComparisonText(overview(comparison), [_pair(comparison, pair) for pair in comparison.pairs])
@@ -88,6 +83,8 @@ def _pair(comparison: RunComparison, pair: CandidateComparison) -> PairText:
 
 
 def _side(run: StoredRun, pick: int | None) -> Side:
+    if run.manifest is None:
+        raise ConfigError(f"{run.name} cannot be compared: {run.fault}.")
     known = candidates_of(run)
     return Side(run.folder, tuple(known) if pick is None or not 0 <= pick < len(known) else (known[pick],))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final
@@ -16,11 +16,13 @@ from evalkit.report.labels import Labels
 from evalkit.stats import Interval
 from evalkit.view.charts import Line, Point, amounts_chart, rates_chart
 from evalkit.view.progress import Progress, Standing
-from evalkit.view.store import Figures, State, StoredRun
+from evalkit.view.store import Figures, State, StoredRun, candidates_of
 
-MOST_RUNS: Final = 300
-"""Runs that a list or a chart holds; older ones are left out, and that is said."""
-_MOST_CANDIDATES: Final = 12
+MOST_RUNS: Final = 1000
+"""Runs that a list holds; older ones are left out, and that is said."""
+MOST_DRAWN: Final = 200
+"""Runs that a chart holds, which would else be too dense to read."""
+_MOST_CANDIDATES: Final = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,16 +34,26 @@ class CandidateRow:
     interval: str
     p95: str
     cost: str
+    served: str
 
 
 @dataclass(frozen=True, slots=True)
 class RunRow:
-    """A run as text. `more` candidates are left out."""
+    """A run as text. `more` candidates are left out.
+
+    Attributes:
+        words: what a search looks through, in lower case; of the candidates that are left out too.
+        rate, p95, cost: what the list is sorted by: those of the candidate with the best one; nothing where unknown.
+    """
 
     run: StoredRun
     began: str
     candidates: Sequence[CandidateRow]
     more: int
+    words: str
+    rate: str
+    p95: str
+    cost: str
 
 
 def address(run: StoredRun) -> str:
@@ -59,7 +71,47 @@ def run_row(run: StoredRun, most: int = _MOST_CANDIDATES) -> RunRow:
     labels = Labels(run.figures)
     ranked = sorted(run.figures, key=lambda one: -1.0 if one.rate is None else one.rate, reverse=True)
     rows = [_candidate(one, labels) for one in ranked[:most]]
-    return RunRow(run, _began(run), rows, len(ranked) - len(rows))
+    began = _began(run)
+    names = (name for one in run.figures for name in (labels.of(one), *one.served))
+    return RunRow(
+        run,
+        began,
+        rows,
+        len(ranked) - len(rows),
+        words=" ".join((run.suite, run.run_id, began, run.state, *names)).lower(),
+        rate=_best(max, (one.rate for one in run.figures)),
+        p95=_best(min, (one.p95_ms for one in run.figures)),
+        cost=_best(min, (one.cost_per_1k_usd for one in run.figures)),
+    )
+
+
+def _best(best: Callable[[list[float]], float], values: Iterable[float | None]) -> str:
+    known = [value for value in values if value is not None]
+    return repr(best(known)) if known else ""
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """A run to choose for a comparison: its name, what it is called in a list, and its candidates."""
+
+    name: str
+    title: str
+    candidates: Sequence[str]
+
+
+def run_choices(runs: Sequence[StoredRun]) -> Mapping[str, Sequence[Choice]]:
+    """What a comparison can be made of, by suite, in the order of the runs; without damaged manifests."""
+    by_suite: dict[str, list[Choice]] = {}
+    for run in runs:
+        if run.manifest is None:
+            continue
+        labels = Labels(run.figures)
+        told = "" if run.state is State.COMPLETE else f", {run.state}"
+        names = [labels.named(one) for one in candidates_of(run)]
+        by_suite.setdefault(run.suite, []).append(
+            Choice(run.name, f"{run.suite}, {_began(run)} UTC, {run.run_id}{told}", names)
+        )
+    return by_suite
 
 
 def _began(run: StoredRun) -> str:
@@ -78,6 +130,7 @@ def _candidate(one: Figures, labels: Labels) -> CandidateRow:
         fmt.interval(Interval(one.low, one.high)) if one.low is not None and one.high is not None else fmt.UNKNOWN,
         fmt.percentile(one.p95_ms, (one.p95_low_ms, one.p95_high_ms)),
         fmt.usd(one.cost_per_1k_usd),
+        ", ".join(one.served) or fmt.UNKNOWN,
     )
 
 
@@ -202,20 +255,24 @@ def progress_text(state: State, progress: Progress) -> Mapping[str, object]:
         "done": progress.done,
         "planned": progress.planned,
         "words": _progress_words(state, progress),
-        "rows": [[labels.of(one), *_standing(one)] for one in standings],
+        "rows": [[labels.of(one), *_standing(one, _of(progress))] for one in standings],
     }
 
 
-def _standing(one: Standing) -> Iterator[str]:
-    yield f"{fmt.count(one.answered + one.errors)} of {fmt.count(one.planned)}"
+def _standing(one: Standing, of: str) -> Iterator[str]:
+    yield f"{fmt.count(one.answered + one.errors)} {of} {fmt.count(one.planned)}"
     yield fmt.count(one.errors)
     finished = one.judged + one.errors
     yield fmt.share(one.passed, finished) if one.rate else fmt.UNKNOWN
     yield fmt.interval(one.rate.interval) if one.rate else fmt.UNKNOWN
 
 
+def _of(progress: Progress) -> str:
+    return "of up to" if progress.open_end else "of"
+
+
 def _progress_words(state: State, progress: Progress) -> str:
-    done = f"{fmt.count(progress.done)} of {fmt.counted(progress.planned, 'call')} done"
+    done = f"{fmt.count(progress.done)} {_of(progress)} {fmt.counted(progress.planned, 'call')} done"
     quiet = fmt.counted(round(progress.quiet_s), "second")
     if state is State.CUT_SHORT:
         return f"{done}. Nobody is at work on this run; evalkit run SUITE --resume goes on with it."

@@ -13,6 +13,7 @@ from typing import Any, Final, NamedTuple
 from evalkit.analysis.figures import Mean, group_mean
 from evalkit.runner.journal import RECORDS, SCORES
 from evalkit.runner.manifest import CASES, Manifest
+from evalkit.runner.race_plan import needed_cases
 from evalkit.view.life import last_written_s
 
 _LONGEST: Final = 64 * 2**20
@@ -35,10 +36,16 @@ class Standing:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """A run so far. `quiet_s` seconds went by since something was written."""
+    """A run so far.
+
+    Attributes:
+        quiet_s: seconds since something was written.
+        open_end: whether it is a race under way, which may do without some of the calls that are planned.
+    """
 
     standings: tuple[Standing, ...]
     quiet_s: float
+    open_end: bool = False
 
     @property
     def done(self) -> int:
@@ -75,9 +82,9 @@ class Watch:
         """Read the new rows, and count."""
         with self._lock:
             self._read()
-            cases = _lines(self._folder / CASES)
-            standings = tuple(self._standings(manifest, cases * manifest.trials))
-        return Progress(standings, last_written_s(self._folder))
+            standings = tuple(self._standings(manifest))
+        race = manifest.race
+        return Progress(standings, last_written_s(self._folder), race is not None and not race.over)
 
     def _read(self) -> None:
         for row in self._records.new_rows():
@@ -89,7 +96,8 @@ class Watch:
         for row in self._scores.new_rows():
             self._passed[str(row.get("call_id"))] = row.get("passed") is True
 
-    def _standings(self, manifest: Manifest, planned: int) -> Iterator[Standing]:
+    def _standings(self, manifest: Manifest) -> Iterator[Standing]:
+        needed = needed_cases(manifest, _lines(self._folder / CASES))
         answered, errors, judged, passed = (Counter[tuple[str, str]]() for _ in range(4))
         by_case: dict[tuple[str, str], dict[str, list[bool]]] = defaultdict(lambda: defaultdict(list))
         for (model, prompt, case_id, _), (call_id, failed) in self._calls.items():
@@ -102,6 +110,7 @@ class Watch:
                 passed[one] += verdict
         for one in ((model.name, prompt.name) for model in manifest.models for prompt in manifest.prompts):
             groups = Counter((float(sum(trials)), len(trials)) for trials in by_case[one].values())
+            planned = max(needed(*one) * manifest.trials, answered[one] + errors[one])
             counts = answered[one], errors[one], judged[one], passed[one]
             yield Standing(*one, planned, *counts, group_mean(groups) if judged[one] else None)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import os
 import secrets
 import socket
 from collections.abc import Callable
@@ -51,6 +53,7 @@ def serve(results: Path, port: int, listening: Callable[[str], None]) -> None:
             ws="none",
             lifespan="off",
             log_config=None,
+            log_level=logging.CRITICAL,  # what any stranger may send is no news for the user's terminal
             access_log=False,
             proxy_headers=False,
             server_header=False,
@@ -73,7 +76,7 @@ def _listener(port: int) -> socket.socket:
         listener = socket.create_server((_LOOPBACK, port))
     except OSError as error:
         raise ConfigError(
-            f"port {port} cannot be had: {error.strerror or error}",
+            f"port {port} cannot be had: {os.strerror(error.errno) if error.errno else error}",
             remedy="leave out --port, and any free one is taken",
         ) from None
     return listener

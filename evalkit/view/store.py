@@ -88,6 +88,13 @@ class StoredRun:
         return f"{self.suite}/{self.run_id}"
 
 
+def candidates_of(run: StoredRun) -> list[tuple[str, str]]:
+    """The candidates of a run by model and prompt, in its order; none where its manifest is damaged."""
+    if run.manifest is None:
+        return []
+    return [(model.name, prompt.name) for model in run.manifest.models for prompt in run.manifest.prompts]
+
+
 class Store:
     """Looks runs up by name, and remembers what it has read for as long as the files stay the same.
 
@@ -164,9 +171,13 @@ def _stored(folder: Path, report: Path | None) -> StoredRun:
     names = folder.parent.name, folder.name, folder
     try:
         manifest = read_manifest(folder)
-    except (ConfigError, AttributeError, TypeError, ValueError) as error:
-        return StoredRun(*names, State.DAMAGED, None, fault=f"{MANIFEST}: {error}")
-    bare = tuple(Figures(str(model.name), str(prompt.name)) for model in manifest.models for prompt in manifest.prompts)
+    except ConfigError as error:
+        remedy = f" ({error.remedy})" if error.remedy else ""
+        return StoredRun(*names, State.DAMAGED, None, fault=f"{MANIFEST} {error.message}{remedy}")
+    fault = _unfit(manifest)
+    if fault:
+        return StoredRun(*names, State.DAMAGED, None, fault=f"{MANIFEST} is damaged: {fault}")
+    bare = tuple(Figures(model.name, prompt.name) for model in manifest.models for prompt in manifest.prompts)
     told = _told(report) if report else None
     if isinstance(told, str):
         return StoredRun(*names, State.DAMAGED, manifest, bare, told)
@@ -174,6 +185,17 @@ def _stored(folder: Path, report: Path | None) -> StoredRun:
         idle = State.CUT_SHORT if manifest.finished_at is None else State.UNREPORTED
         return StoredRun(*names, State.UNDER_WAY if shows_life(folder) else idle, manifest, bare)
     return StoredRun(*names, State.INCOMPLETE if told.incomplete else State.COMPLETE, manifest, told.figures)
+
+
+def _unfit(manifest: Manifest) -> str:
+    """What of a manifest cannot be counted with, as its types, which nobody checked, would let it be."""
+    names: list[object] = [*(one.name for one in manifest.models), *(one.name for one in manifest.prompts)]
+    trials: object = manifest.trials
+    if not all(isinstance(name, str) for name in names):
+        return "a model or a prompt has no name"
+    if isinstance(trials, bool) or not isinstance(trials, int) or trials < 1:
+        return f"trials is {trials!r}, not a whole number from 1"
+    return ""
 
 
 class _Told(NamedTuple):

@@ -114,8 +114,9 @@ def test_the_token_leaves_the_address(page, address):
 
 
 def test_runs_lead_to_their_suite_and_the_suite_to_its_runs(page):
-    runs = page.texts(".runs tbody td:nth-child(2)")
-    assert [run for run in runs if run.startswith("2030")] == [LAST, *(f"2030010{n}-101500-ab0{n}" for n in (3, 2, 1))]
+    assert page.texts(".runs small") == [LAST, *(f"2030010{n}-101500-ab0{n}" for n in (3, 2, 1))]
+    assert page.run("document.documentElement.scrollWidth <= innerWidth")
+    assert page.run("(({scrollWidth, clientWidth}) => scrollWidth <= clientWidth)(document.querySelector('.scroll'))")
     follow(page, "a.chip", f"/suites/{SUITE}")
     assert page.text("h1") == SUITE
     assert page.run("document.querySelectorAll('figure svg').length") == 3
@@ -149,12 +150,7 @@ def test_comparing_two_runs(page):
     follow(page, "nav a[href='/compare']", "/compare")
     page.choose("#a", f"{SUITE}/{FIRST}")
     page.choose("#b", f"{SUITE}/{LAST}")
-    page.run("document.querySelector('form').requestSubmit()")
-    wait_until(
-        lambda: page.run(
-            "document.querySelectorAll('.comparison').length == 2 && !!document.querySelector('#a_candidate')"
-        )
-    )
+    assert page.run("[...byId('a_candidate').options].map((one) => one.text)") == ["all", "large", "small"]
     page.choose("#a_candidate", "0")
     page.choose("#b_candidate", "0")
     page.run("document.querySelector('form').requestSubmit()")
@@ -166,6 +162,45 @@ def test_comparing_two_runs(page):
     page.run(f"{which}.open = true")
     assert "<b>bold</b>" in page.run(f"{which}.innerText")
     assert page.run("document.querySelectorAll('main b, main img, main script').length") == 0
+
+
+def shown(page):
+    return page.run("[...document.querySelectorAll('.runs tbody:not(.left-out) small')].map((one) => one.innerText)")
+
+
+def test_the_list_is_searched_filtered_and_sorted_and_stays_so(page):
+    page.click("#search")
+    page.type("LARGE-v1 2030")
+    assert page.text("#count") == "3 of 4 runs"
+    assert LAST not in shown(page)
+    page.click("th[data-sort=began] button")
+    assert shown(page) == [FIRST, *(f"2030010{n}-101500-ab0{n}" for n in (2, 3))]
+    follow(page, f"tbody[data-name$='{FIRST}'] .run a", f"/runs/{SUITE}/{FIRST}")
+    page.run("history.back()")
+    wait_until(lambda: page.run("location.pathname == '/' && document.querySelector('#count')?.innerText != ''"))
+    assert (page.text("#count"), shown(page)[0]) == ("3 of 4 runs", FIRST)
+    assert page.run("document.querySelector('th[data-sort=began]').ariaSort") == "ascending"
+    page.run("byId('search').value = 'no such thing'; byId('search').dispatchEvent(new Event('input'))")
+    assert shown(page) == []
+    assert page.text("#none") == "No run matches."
+
+
+def test_two_runs_of_the_list_are_compared(page):
+    for run in (LAST, FIRST):
+        page.click(f"tbody[data-name$='{run}'] input")
+    assert f"A: {SUITE}/{FIRST}, B: {SUITE}/{LAST}" == page.text("#pair-words")
+    follow(page, "#pair-link", "/compare")
+    assert len(page.texts(".comparison")) == 2
+    assert [page.run(f"byId('{side}').value") for side in "ab"] == [f"{SUITE}/{run}" for run in (FIRST, LAST)]
+
+
+def test_a_candidate_of_the_history_alone(page):
+    follow(page, "a.chip", f"/suites/{SUITE}")
+    page.click(".legend button:last-child")
+    dim = "[...document.querySelectorAll('.line.dim')].map((one) => one.dataset.line)"
+    assert set(page.run(dim)) == {"0"}
+    page.click(".legend button:last-child")
+    assert page.run(dim) == []
 
 
 def test_the_theme_stays_from_page_to_page(page):

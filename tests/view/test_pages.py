@@ -58,7 +58,7 @@ def read(client):
 
 def test_an_empty_folder(read):
     assert "no runs here yet" in read("/").words
-    assert read("/compare").all("option") == [{"value": ""}, {"value": ""}]
+    assert {one["value"] for one in read("/compare").all("option")} == {""}
     read("/suites/tiny", 404)
 
 
@@ -67,7 +67,7 @@ def test_the_list(read, store):
     store(2, {"m": dict.fromkeys(CASES, None)}, reported=False, finished_at=None)
     words = read("/").words
     assert words.index("20300102-101500-ab02") < words.index("20300101-101500-ab01")
-    assert "2030-01-02 10:15 under way m n/a n/a n/a n/a" in words
+    assert "2030-01-02 10:15 20300102-101500-ab02 under way m n/a n/a n/a n/a" in words
     assert re.search(r"complete large 20/20 \(100 %\) 83\.9-100\.0 100 ms \[\S+\] 2\.00", words)
     links = [one["href"] for one in read("/").all("a")]
     assert {"/suites/tiny", RUN, "/compare"} <= set(links)
@@ -82,6 +82,39 @@ def test_many_runs_are_cut(read, store, monkeypatch):
         assert "ab01" not in page.words
 
 
+def test_the_list_holds_what_it_is_searched_and_sorted_by(read, store):
+    store(1)
+    store(2, {"m": dict.fromkeys(CASES, None)}, reported=False, finished_at=None)
+    under_way, complete = read("/").all("tbody")
+    assert (under_way["data-state"], under_way["data-rate"], under_way["data-p95"]) == ("under way", "", "")
+    assert (float(complete["data-rate"]), float(complete["data-p95"])) == (1.0, 100.0)
+    for word in ("tiny", "20300101-101500-ab01", "2030-01-01 10:15", "complete", "small", "large-v1"):
+        assert word in complete["data-words"]
+
+
+def test_many_candidates_are_cut_in_the_list_alone(read, store):
+    store(1, {f"model-{number:02}": {"c1": number < 9} for number in range(10)})
+    assert "and 4 more" in read("/").words
+    assert "model-09" in read("/").all("tbody")[0]["data-words"]
+    assert "model-09" in read(RUN).words
+
+
+def test_a_fault_of_the_app_is_told_without_a_traceback(store, client, monkeypatch):
+    from starlette.testclient import TestClient
+
+    def fail(*_):
+        raise TypeError("<b>no such type")
+
+    store(1)
+    monkeypatch.setattr("evalkit.view.app.history", fail)
+    answer = TestClient(client.app, client.base_url, raise_server_exceptions=False, cookies=client.cookies).get(
+        "/suites/tiny"
+    )
+    assert answer.status_code == 500
+    assert "TypeError: &lt;b&gt;no such type" in answer.text
+    assert "default-src 'none'" in answer.headers["content-security-policy"]
+
+
 def test_a_suite_over_time(read, store):
     for day in (1, 2, 3):
         served = {("large", case): {"served_model": f"large-{'new' if day == 3 else 'old'}"} for case in CASES}
@@ -91,6 +124,8 @@ def test_a_suite_over_time(read, store):
     dots = [one for one in page.all("circle") if one["class"].startswith("dot")]
     assert len(dots) == 2 * 3 * 3
     assert len([one for one in page.all("circle") if one["class"].startswith("changed")]) == 1
+    dotted = [one for one in page.all("line") if "open" in one["class"].split()]
+    assert {abs(float(one["y2"]) - float(one["y1"])) for one in dotted} == {14.0}  # as far, whatever the axis
     assert "2030-01-03 10:15:00 UTC, large: answered by large-new; before, by large-old." in page.words
     assert "small: answered by" not in page.words
     assert "large, 2030-01-01 10:15:00 UTC: 100 %, 95 % interval 83.9-100.0" in page.words
@@ -112,6 +147,10 @@ def test_a_run_leads_to_its_report(read, client, store):
     store(1)
     links = [one["href"] for one in read(RUN).all("a")]
     assert {f"{RUN}/report.html", f"{RUN}/cases.csv", f"{RUN}/report.json"} <= set(links)
+    store(2)
+    before = read("/runs/tiny/20300102-101500-ab02").all("a")
+    assert f"/compare?a={RUN[6:]}&b=tiny/20300102-101500-ab02" in [one["href"] for one in before]
+    assert "Compare with the run before" not in read(RUN).words
     report = client.get(f"{RUN}/report.html")
     assert report.headers["content-type"].startswith("text/html")
     policy = report.headers["content-security-policy"]
@@ -185,6 +224,15 @@ def test_a_run_under_way(read, client, store):
     assert "is not a manifest" in read(RUN).words
 
 
+def test_a_race_under_way_may_do_without_what_is_planned(client, store, damage):
+    from evalkit.runner.manifest import Race
+
+    store(1, {"m": {"c1": True, "c2": None}}, reported=False, finished_at=None, race=Race())
+    found = client.get(f"{RUN}/progress.json").json()
+    assert found["words"].startswith("1 of up to 2 calls done")
+    assert found["rows"][0][1] == "1 of up to 2"
+
+
 def test_a_run_that_was_cut_short(read, store):
     quiet(store(1, {"m": {"c1": True, "c2": None}}, reported=False, finished_at=None))
     assert "1 of 2 calls done. Nobody is at work on this run" in read(RUN).words
@@ -209,6 +257,8 @@ def test_comparing_candidates(read, store):
     one = "tiny/20300101-101500-ab01"
     assert "small against large" in read("/compare", a=one, b=one).words
     assert "large against small" in read("/compare", a=one, b=one, a_candidate="1", b_candidate="0").words
+    assert "A and B are the same." in read("/compare", a=one, b=one, a_candidate="1", b_candidate="1").words
+    assert json.loads(read("/compare").all("option")[1]["data-candidates"]) == ["large", "small"]
     for odd in ("9", "-1", "x", "\u0663", "9" * 5000):
         assert "small against large" in read("/compare", a=one, b=one, a_candidate=odd).words
 
@@ -235,20 +285,23 @@ def test_what_flipped_cases_are_told_of(read, store, monkeypatch):
     assert "Do not sort it." in page.words
 
 
-def test_what_cannot_be_compared_is_explained(read, store):
+def test_what_cannot_be_compared_is_explained(read, store, results, damage):
     store(1, {"m": {"c1": True}})
     store(2, {"m": {"d1": True}})
     (store(3) / "records.jsonl").write_text("{}\n")
     one, two, three = (f"tiny/2030010{day}-101500-ab0{day}" for day in (1, 2, 3))
     assert "have no case in common" in read("/compare", a=one, b=two).words
     assert "is not a journal row" in read("/compare", a=three, b=three).words
+    damage(results / one / "manifest.json", trials=None)
+    assert "cannot be compared: manifest.json is damaged: trials is None" in read("/compare", a=one, b=two).words
+    damage(results / one / "manifest.json", trials=1)
     for odd in ("..", "tiny", "tiny/..", "/etc/passwd", "tiny/latest"):
         page = read("/compare", a=odd, b=one)
-        assert "against" not in page.words
+        assert f"There is no run {odd} here." in page.words
         assert not page.all("section")
 
 
-def test_nothing_of_a_run_becomes_markup(read, store, results):
+def test_nothing_of_a_run_becomes_markup(read, client, store, results):
     name = "<b>&\"'{{ 1 }} #?%"
     verdicts = {NASTY: {NASTY: True, "c2": True}, name: {NASTY: True, "c2": False}}
     output = {(NASTY, NASTY): {"output": NASTY, "served_model": NASTY}}
@@ -268,11 +321,12 @@ def test_nothing_of_a_run_becomes_markup(read, store, results):
         assert not page.all("b")
         assert not page.all("img")
         assert [one.get("src") for one in page.all("script")] == [
-            "/assets/dom.js", "/assets/theme.js", "/assets/view.js",
-        ]  # fmt: skip
+            f"/assets/{name}.js" for name in ("dom", "theme", "runs", "compare", "view")
+        ]
         assert not any(key.startswith("on") or key == "style" for _, attributes in page.elements for key in attributes)
         assert "49" not in re.findall(r"<!-- (\d+)", page.text)
     assert "alert(1)" in pages[-1].text
+    assert client.get(f"{address(runs[0])}/progress.json").json()["rows"][0][0] == NASTY
 
 
 def test_reading_changes_nothing(read, client, store, results):

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from evalkit.runner.journal import Journal, replace_scores
-from evalkit.runner.manifest import read_manifest
+from evalkit.runner.manifest import Race, RaceStop, read_manifest
 from evalkit.types import CallScore, Record, RecordError
 from evalkit.view.progress import Watch
 
@@ -81,6 +81,15 @@ def test_trials_of_a_case_do_not_count_as_cases_of_their_own(store):
     rates = [Watch(folder).look(read_manifest(folder)).standings[0].rate for folder in (once, thrice)]
     widths = [rate.interval.high - rate.interval.low for rate in rates]
     assert widths[1] > 0.8 * widths[0]
+
+
+def test_calls_that_a_race_did_without_are_not_planned(store):
+    ten = {f"c{at}": True if at < 5 else None for at in range(10)}
+    stops = (RaceStop("small", "p", 4, "worse", ("large", "p"), 0.01),)
+    folder = store(1, {"large": ten, "small": ten}, reported=False, race=Race(over=True, cases=6, stops=stops))
+    found = Watch(folder).look(read_manifest(folder))
+    assert [one.planned for one in found.standings] == [6, 5]  # the stopped one had been asked for one more
+    assert not found.open_end
 
 
 def test_nothing_written_yet(folder):

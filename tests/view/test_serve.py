@@ -1,5 +1,6 @@
 """What `evalkit view` does before it serves, and how it ends."""
 
+import logging
 import socket
 import sys
 from pathlib import Path
@@ -24,7 +25,10 @@ def test_a_folder_that_is_not_there(tmp_path):
 
 
 def test_a_port_that_is_taken(tmp_path):
-    with socket.create_server(("127.0.0.1", 0)) as taken, pytest.raises(ConfigError, match="cannot be had") as error:
+    with (
+        socket.create_server(("127.0.0.1", 0)) as taken,
+        pytest.raises(ConfigError, match=r"cannot be had: Address already in use$") as error,
+    ):
         serve(tmp_path, taken.getsockname()[1], refuse)
     assert "--port" in error.value.remedy
 
@@ -59,3 +63,4 @@ def test_it_listens_to_this_machine_alone(tmp_path, monkeypatch):
     assert len(tokens) == 2
     assert all(len(token) >= 40 for token in tokens)
     assert not config.proxy_headers
+    assert config.log_level == logging.CRITICAL

@@ -87,12 +87,22 @@ def test_a_damaged_report_is_told_of(results, store, content):
     assert [one.rate for one in run.figures] == [None, None]
 
 
-@pytest.mark.parametrize("content", ["", "[]", "{}", '{"format": 1}', '{"format": 1, "selection": [], "suite": 1}'])
+@pytest.mark.parametrize(
+    "content", ["", "[]", "{}", "[" * 100_000, '{"format": 1}', '{"format": 1, "selection": [], "suite": 1}']
+)
 def test_a_damaged_manifest_is_told_of(results, store, content):
     (store(1) / "manifest.json").write_text(content)
     run = Store(results).runs()[0]
     assert (run.state, run.manifest, run.figures) == (State.DAMAGED, None, ())
     assert "manifest.json" in run.fault
+
+
+@pytest.mark.parametrize("changed", [{"trials": "3"}, {"trials": 0}, {"prompts": [{"name": 1, "fingerprint": ""}]}])
+def test_a_manifest_that_cannot_be_counted_with_is_told_of(results, store, damage, changed):
+    damage(store(1) / "manifest.json", **changed)
+    run = Store(results).runs()[0]
+    assert (run.state, run.manifest) == (State.DAMAGED, None)
+    assert run.fault.startswith("manifest.json is damaged: ")
 
 
 @pytest.mark.parametrize("wrong", ["NaN", "-1", "true", '"0.5"', "1e999", "null", "{}"])
