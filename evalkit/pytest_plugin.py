@@ -1,17 +1,19 @@
 """pytest collects suites as tests: one per case and candidate, judged by one run of each suite.
 
-Opt in with `pytest --evalkit evals/`, or name the files in the ini option `evalkit_suites`. A suite is run when the
-first of its tests is due, into `results/` like `evalkit run`, and only for what was selected. Nothing of evalkit is
-imported, and no file is read, where nobody has opted in.
+A suite is collected where the command line names it or the very folder that it is in (`pytest evals/`), everywhere
+with `--evalkit`, and where the ini option `evalkit_suites` names it: a bare `pytest` must not begin to ask models that
+cost money. A suite is run when the first of its tests is due, into `results/` like `evalkit run`, and only for what was
+selected. Nothing of evalkit is imported, and no file is read, where nobody has asked for it.
 """
 
 from __future__ import annotations
 
 import fnmatch
+import os
 import re
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -27,12 +29,15 @@ _KEYS: Final = tuple(
 )
 _SHARED: Final = "evalkit_shared"
 """The key under which pytest-xdist hands every worker the folder that they share."""
+_NAMED: Final = "evalkit_named"
+"""The key under which it hands them the paths that the command line names: workers have one of their own."""
+_PATHS: Final = pytest.StashKey[Sequence[str]]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the options."""
     group = parser.getgroup("evalkit", "suites of evalkit as tests")
-    group.addoption("--evalkit", action="store_true", help="Collect evalkit's suites (*.yaml) as tests.")
+    group.addoption("--evalkit", action="store_true", help="Collect all suites of evalkit (*.yaml) as tests.")
     group.addoption(
         "--evalkit-model",
         action="append",
@@ -56,10 +61,26 @@ def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Col
 
 
 def _is_wanted(path: Path, config: pytest.Config) -> bool:
-    if config.getoption("--evalkit"):
+    if config.getoption("--evalkit") or not {str(path), str(path.parent)}.isdisjoint(_named(config)):
         return True
     patterns: list[str] = config.getini("evalkit_suites")
     return any(fnmatch.fnmatch(str(path), str(config.rootpath / pattern)) for pattern in patterns)
+
+
+def _named(config: pytest.Config) -> Sequence[str]:
+    """The files and folders that the command line names, other than the whole project."""
+    if _PATHS not in config.stash:
+        workerinput: Mapping[str, Any] | None = getattr(config, "workerinput", None)
+        config.stash[_PATHS] = _named_here(config) if workerinput is None else workerinput.get(_NAMED, ())
+    return config.stash[_PATHS]
+
+
+def _named_here(config: pytest.Config) -> Sequence[str]:
+    if config.args_source is not pytest.Config.ArgsSource.ARGS:
+        return ()
+    paths = (config.invocation_params.dir / arg.partition("::")[0] for arg in config.args)
+    named = {os.path.abspath(path) for path in paths}  # noqa: PTH100 - as pytest does: links are not followed
+    return sorted(named - {str(config.rootpath)})
 
 
 def _is_suite(path: Path) -> bool:
@@ -75,7 +96,7 @@ class SuiteFile(pytest.File):
 
     def collect(self) -> Iterator[CaseItem]:
         """Load the suite, which asks nobody, and make a test of every call."""
-        from evalkit.cli.pytest_suite import SuiteRun
+        from evalkit.cli.pytest_suite import SuiteRun, words
         from evalkit.errors import EvalkitError
 
         config = self.config
@@ -88,7 +109,7 @@ class SuiteFile(pytest.File):
                 shared=getattr(config, "workerinput", {}).get(_SHARED),
             )
         except EvalkitError as error:
-            raise self.CollectError(_words(error)) from None
+            raise self.CollectError(words(error)) from None
         for key, name, case in self.run.tests():
             yield CaseItem.from_parent(self, name=name, key=key, case=case)
 
@@ -134,29 +155,15 @@ def pytest_collection_finish(session: pytest.Session) -> None:
             item.suite_run.select(item.key)
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_runtest_protocol(item: pytest.Item) -> None:
-    """Run a suite before its first test, where its progress can be seen."""
-    if not isinstance(item, CaseItem):
-        return
-    from evalkit.errors import EvalkitError
-
-    try:
-        item.suite_run.ensure()
-    except EvalkitError as error:
-        item.suite_run.broken = _words(error)
-    except KeyboardInterrupt:
-        pytest.exit(item.suite_run.how_to_go_on(), returncode=pytest.ExitCode.INTERRUPTED)
-
-
-def _words(error: Any) -> str:  # noqa: ANN401 - an EvalkitError, which is not to be imported here
-    """An error, or each of several, with its remedy."""
-    lines = []
-    for one in getattr(error, "errors", (error,)):
-        lines.append(str(one))
-        if one.remedy:
-            lines.append(f"  -> {one.remedy}")
-    return "\n".join(lines)
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """Run a suite before its first test, where its progress can be seen, and before others take that test's time."""
+    if isinstance(item, CaseItem):
+        try:
+            item.suite_run.ensure()
+        except KeyboardInterrupt:
+            pytest.exit(item.suite_run.how_to_go_on(), returncode=pytest.ExitCode.INTERRUPTED)
+    return (yield)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
@@ -177,4 +184,4 @@ def pytest_configure_node(node: Any) -> None:  # noqa: ANN401 - pytest-xdist's o
     if not hasattr(config, "evalkit_shared"):
         config.evalkit_shared = tempfile.mkdtemp(prefix="evalkit-")
         config.add_cleanup(lambda: shutil.rmtree(config.evalkit_shared, ignore_errors=True))
-    node.workerinput[_SHARED] = config.evalkit_shared
+    node.workerinput |= {_SHARED: config.evalkit_shared, _NAMED: _named(config)}

@@ -103,8 +103,8 @@ def test_every_case_of_every_model_is_a_test_with_its_own_verdict(project: Proje
     code, shown = project.pytest("--evalkit", "evals", "--junit-xml=tests.xml")
     assert code == 1, shown
     assert "1 failed, 4 passed, 1 error" in shown
-    assert 'expected: right\ngot: wrong \u241b[31m\nexact: expected "right"' in shown
-    assert "FAILED evals/s.yaml::bad[m/p]" in shown
+    assert "\nexpected: right\ngot: wrong \u241b[31m\n" in shown
+    assert 'FAILED evals/s.yaml::bad[m/p] - Failed: exact: expected "right"' in shown
     assert "ERROR evals/s.yaml::broken[m/p]" in shown
     assert "function: RuntimeError: out of order" in shown
     assert "Traceback" not in shown
@@ -151,7 +151,7 @@ def test_only_what_is_selected_is_asked(project: Project, words: str, asked: lis
 
 
 def test_a_test_can_be_named(project: Project) -> None:
-    code, _ = project.pytest("--evalkit", "evals/s.yaml::good[m/p]")
+    code, _ = project.pytest("evals/s.yaml::good[m/p]")
     assert (code, project.asked) == (0, ["m1"])
 
 
@@ -171,7 +171,7 @@ def test_each_trial_is_a_test(project: Project) -> None:
 
 def test_workers_share_one_run_of_each_suite(project: Project) -> None:
     project.suite(SUITE | {"suite": "t", "models": ["k"]}, "t.yaml")
-    code, shown = project.pytest("-p", "xdist", "-n", "2", "--evalkit", "evals")
+    code, shown = project.pytest("-p", "xdist", "-n", "2", "evals/")
     assert code == 1, shown
     assert "1 failed, 7 passed, 1 error" in shown
     assert project.asked == sorted([*ALL, "k1", "k2", "k3"])
@@ -187,10 +187,31 @@ def test_workers_share_the_reason_why_there_is_no_run(project: Project) -> None:
     assert project.asked == []
 
 
-def test_suites_are_left_alone_unless_they_are_wanted(project: Project) -> None:
+@pytest.mark.parametrize("arguments", [[], [".", "evals/deep"]])
+def test_suites_are_left_alone_unless_they_are_wanted(project: Project, arguments: list[str]) -> None:
+    (project.path / "evals/deep").mkdir()
+    project.suite(SUITE, "deep/deeper/t.yaml")
+    project.suite(SUITE, "../u.yaml")
+    (project.path / "pytest.ini").write_text("[pytest]\ntestpaths = evals\n")
+    code, shown = project.pytest("--collect-only", *arguments)
+    assert code == pytest.ExitCode.NO_TESTS_COLLECTED, shown
+
+
+def test_outputs_are_no_commands_to_github(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GITHUB_ACTIONS", "true")
+    project.suite(SUITE | {"models": ["k"], "cases": [SUITE["cases"][0] | {"id": "##[group]a"}, SUITE["cases"][1]]})
+    (project.path / "evals/f.py").write_text(
+        "def other(vars):\n"
+        "    if vars['n'] == 1:\n"
+        "        raise OSError('a\\n::error::b')\n"
+        "    return 'x\\n ::error::y\\n##[add-mask]z'\n"
+    )
     code, shown = project.pytest("evals")
-    assert code == pytest.ExitCode.NO_TESTS_COLLECTED
-    assert "no tests ran" in shown
+    assert code == 1
+    assert "1 failed, 1 error" in shown
+    assert ":\u200b:error::b" in shown
+    assert ":\u200b:error::y" in shown
+    assert not [line for line in shown.splitlines() if line.lstrip().startswith("::") or "##[" in line]
 
 
 def test_a_project_names_its_suites_once_and_for_all(project: Project) -> None:
@@ -251,6 +272,16 @@ def test_nothing_heavy_is_imported_where_nobody_wants_suites() -> None:
     assert not loaded & {"yaml", "rich", "typer", "numpy"}
 
 
+def test_a_run_is_not_in_the_time_of_its_first_test(project: Project) -> None:
+    """Plugins that limit the time of a test would end a suite's run, and the session with it."""
+    (project.path / "timing.py").write_text(
+        "import pathlib, pytest\n\n@pytest.hookimpl(wrapper=True)\ndef pytest_runtest_protocol(item):\n"
+        "    assert pathlib.Path('asked.txt').exists()\n    return (yield)\n"
+    )
+    code, shown = project.pytest("-p", "timing", "evals", "-k", "good")
+    assert code == 0, shown
+
+
 def test_ctrl_c_ends_the_session_and_says_how_to_go_on(project: Project) -> None:
     killed = "import os, signal\n\ndef other(vars):\n    os.kill(os.getpid(), signal.SIGINT)\n    return 'right'\n"
     (project.path / "evals/f.py").write_text(killed)
@@ -297,6 +328,16 @@ class TestSuiteRun:
         run.ensure()
         assert run.result(key)[:2] == (None, None)
         assert run.result(key._replace(case="bad")).error == "the run has no such call"
+
+    def test_a_fault_ends_no_other_tests(self, run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+        from evalkit.cli import pytest_suite
+        from evalkit.cli.pytest_suite import CaseKey
+
+        monkeypatch.setattr(pytest_suite, "conduct", lambda _: {}["gone"])
+        key = CaseKey("k", "p", "good", 1)
+        run.select(key)
+        run.ensure()
+        assert run.result(key).error == "a fault in evalkit: KeyError: 'gone'"
 
     def test_a_suite_that_cannot_be_loaded_says_so(self, project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
         from evalkit.cli.pytest_suite import SuiteRun

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 from evalkit.cli.app import app
 from evalkit.cli.completing import VARIABLE, set_up
-from evalkit.cli.github import inert_output
+from evalkit.cli.github import inert_output, mark_error
 from evalkit.cli.messages import print_error
 from evalkit.errors import EvalkitError, ExitCode
 
@@ -37,6 +37,7 @@ def _run(argv: Sequence[str] | None) -> None:
         if debug:
             _print_traceback()
         print_error(error)
+        mark_error(error)
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
         sys.exit(ExitCode.INTERRUPTED)

@@ -220,8 +220,13 @@ def run_with_gate(choice: Choice, assembly: Assembly, plan: GatePlan) -> ExitCod
 def _looked(choice: Choice, assembly: Assembly, plan: GatePlan, further: Sequence[int], look: Look) -> ExitCode:
     """Run, look at the gate, and where it is undecided go on until a further look, each after so many trials."""
     code, folder = conduct(assembly)
-    if folder is None or code in {ExitCode.INTERRUPTED, ExitCode.NOTHING_RAN}:
+    if folder is None or code is ExitCode.INTERRUPTED:
         return code
+    if code is ExitCode.NOTHING_RAN:
+        raise NothingRanError(
+            "the gate neither passed nor failed: no call was answered",
+            remedy=f"see {path_from_here(folder / 'report.md')}",
+        )
     result = gate(measure(load_run(folder)), plan.rules, plan.baseline, plan.path, look)
     if not (further and result.undecided and _affordable(result.measured, choice.ceilings, further[0])):
         return _conclude(result, folder, as_json=choice.voice.aside)

@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Any, BinaryIO, TextIO
 
 if TYPE_CHECKING:
     from evalkit.analysis.gate.result import GateResult
+    from evalkit.errors import EvalkitError
+    from evalkit.report.github import Annotation
 
 # `::name ::` begins a line; the older `##[name]` may stand anywhere in one. A carriage return ends a line too.
 _LINE_COMMAND = re.compile(r"((?:^|[\r\n])[^\S\r\n]*:)(?=:)")
@@ -107,15 +109,22 @@ def inert_output() -> Iterator[None]:
 def tell_github(result: GateResult, folder: Path) -> None:
     """Write a gate's page to the step's summary, where it lies to the step's outputs, and mark lines of files."""
     from evalkit.report.gate_files import GATE_MD, gate_markdown
-    from evalkit.report.github import SUMMARY_CHARS, command, fitting, marks
+    from evalkit.report.github import SUMMARY_CHARS, fitting, marks
     from evalkit.report.markup import one_line
 
     _append("GITHUB_STEP_SUMMARY", lambda: fitting(gate_markdown(result), SUMMARY_CHARS) + "\n")
     outputs = {"outcome": result.outcome, "folder": folder.resolve(), "comment": folder.resolve() / GATE_MD}
     _append("GITHUB_OUTPUT", lambda: "".join(f"{name}={one_line(str(value))}\n" for name, value in outputs.items()))
     if on_github():
-        root = Path(os.environ.get("GITHUB_WORKSPACE") or ".")
-        _command([command(mark, root) for mark in marks(result)])
+        _mark(marks(result))
+
+
+def mark_error(error: EvalkitError) -> None:
+    """Mark, on GitHub, the lines that keep a command from its work: else a red check does not say why."""
+    if on_github():
+        from evalkit.report.github import error_marks
+
+        _mark(error_marks(error))
 
 
 def _append(variable: str, text: Callable[[], str]) -> None:
@@ -132,9 +141,12 @@ def _append(variable: str, text: Callable[[], str]) -> None:
         print_warning(f"{variable} cannot be written to: {error}")
 
 
-def _command(lines: Iterable[str]) -> None:
+def _mark(found: Iterable[Annotation]) -> None:
     """Give GitHub commands, past the guard."""
+    from evalkit.report.github import command
+
+    root = Path(os.environ.get("GITHUB_WORKSPACE") or ".")
     stream = sys.stderr.stream if isinstance(sys.stderr, InertText) else sys.stderr
     with contextlib.suppress(OSError, ValueError):  # its reader has left
-        stream.write("".join(f"{line}\n" for line in lines))
+        stream.write("".join(f"{command(mark, root)}\n" for mark in found))
         stream.flush()

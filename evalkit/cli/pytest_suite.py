@@ -16,9 +16,11 @@ from evalkit.analysis import CallRow, load_run
 from evalkit.analysis.rows import Outcome
 from evalkit.cli.assemble import Assembly, Choice, assemble
 from evalkit.cli.conduct import conduct
-from evalkit.errors import ConfigError, ExitCode
+from evalkit.cli.github import inert, on_github
+from evalkit.errors import ConfigError, EvalkitError, ExitCode
 from evalkit.report.junit import failure_text
 from evalkit.report.markup import one_line
+from evalkit.structure import error_parts
 from evalkit.types import Case
 
 _UNFINISHED: Final = {
@@ -69,8 +71,7 @@ class SuiteRun:
         self._selected: set[CaseKey] = set()
         self._results: Mapping[CaseKey, CaseResult] | None = None
         self._folder: Path | None = None
-        self.broken: str | None = None
-        """Why there is no run."""
+        self._broken: str | None = None
 
     def tests(self) -> Iterator[tuple[CaseKey, str, Case]]:
         """Every call with the name of its test: `CASE[MODEL/PROMPT]`, with the trial where there are several."""
@@ -80,7 +81,7 @@ class SuiteRun:
                 for trial in range(1, job.trials + 1):
                     turn = f"/{trial}" if job.trials > 1 else ""
                     for case in job.cases:
-                        name = one_line(f"{case.id}[{model.name}/{prompt.name}{turn}]")
+                        name = _shown(one_line(f"{case.id}[{model.name}/{prompt.name}{turn}]"))
                         yield CaseKey(model.name, prompt.name, case.id, trial), name, case
 
     def select(self, key: CaseKey) -> None:
@@ -88,20 +89,23 @@ class SuiteRun:
         self._selected.add(key)
 
     def ensure(self) -> None:
-        """Have the suite run, unless it has been.
+        """Have the suite run, unless it has been; where it cannot be run, all its tests say why.
 
         Raises:
-            EvalkitError: it cannot be run.
             KeyboardInterrupt: somebody has stopped it.
         """
-        if self._results is None and self.broken is None:
+        if self._results is not None or self._broken is not None:
+            return
+        try:
             self._folder = self._run() if self._shared is None else self._run_once(self._shared)
             self._results = {_key(row): _result(row, self._folder) for row in load_run(self._folder).rows}
+        except Exception as error:  # noqa: BLE001 - whatever it is, the tests of others go on
+            self._broken = words(error)
 
     def result(self, key: CaseKey) -> CaseResult:
         """What came of a call."""
         if self._results is None:
-            return CaseResult(error=self.broken or "the suite was not run")
+            return CaseResult(error=self._broken or "the suite was not run")
         return self._results.get(key) or CaseResult(error="the run has no such call")
 
     def how_to_go_on(self) -> str:
@@ -129,7 +133,7 @@ class SuiteRun:
             try:
                 folder = self._run()
             except Exception as error:
-                note.write(f"broken\n{error}")
+                note.write(f"broken\n{words(error)}")
                 raise
             note.write(f"run\n{folder.resolve()}")
             return folder
@@ -189,6 +193,19 @@ def _properties(row: CallRow, folder: Path) -> tuple[tuple[str, object], ...]:
     return tuple((name, value) for name, value in known.items() if value is not None)
 
 
+def words(error: Exception) -> str:
+    """An error, or each of several, with its remedy."""
+    if not isinstance(error, EvalkitError):
+        return _shown(f"a fault in evalkit: {type(error).__name__}: {error}")
+    lines = []
+    for one in error_parts(error) if isinstance(error, ConfigError) else (error,):
+        lines.append(str(one))
+        if one.remedy:
+            lines.append(f"  -> {one.remedy}")
+    return _shown("\n".join(lines))
+
+
 def _shown(text: str) -> str:
-    """What a model said, for a terminal."""
-    return "\n".join(one_line(line) for line in text.splitlines())
+    """What a model or a server said, for a terminal, and for a log on GitHub, where it must not be a command."""
+    lines = "\n".join(one_line(line) for line in text.splitlines())
+    return inert(lines) if on_github() else lines

@@ -125,7 +125,23 @@ def test_errors_are_no_commands_either(
     assert evalkit("gate", "##[stop-commands]x") == 2
     out, err = capsys.readouterr()
     assert "stop-commands" in err
-    assert runner_commands(out + err) == []
+    (mark,) = runner_commands(out + err)
+    assert mark.startswith("::error title=evalkit::")
+    assert "##[" not in mark
+
+
+def test_errors_are_marked_where_they_stand(
+    home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("s.yaml").write_text("prompts: [{name: p, template: a}]\nscorers: [exakt, 50%]\ncases: [{id: a, vars: {}}]\n")
+    assert evalkit("run", "s.yaml") == 2
+    assert runner_commands("".join(capsys.readouterr())) == []
+    monkeypatch.setenv("GITHUB_ACTIONS", "true")
+    assert evalkit("run", "s.yaml") == 2
+    marks = runner_commands(capsys.readouterr().err)
+    assert marks[0].startswith('::error title=evalkit,file=s.yaml,line=2::unknown scorer "exakt"')
+    assert "%0A-> use one of: exact" in marks[0]
+    assert any('"50%25"' in mark for mark in marks)
 
 
 def test_a_gate_writes_to_the_summary_and_marks_lines(
@@ -144,9 +160,9 @@ def test_a_gate_writes_to_the_summary_and_marks_lines(
         f"::error title=evalkit gate%3A REGRESSED,file={runs.name}/evals/tiny.yaml,line=1::REGRESSED: m is 30.0 points"
     )
     assert commands[1].startswith(
-        f"::error title=m%3A c000,file={runs.name}/evals/tiny.yaml,line=4::c000 from 1/1 to 0/1%0Aexpected: yes%0A"
+        f"::error title=m%3A c000,file={runs.name}/evals/tiny.yaml,line=4::c000 from 1/1 to 0/1%0Aexact: "
     )
-    assert "%0Agot: ::error::boo%0A::warning::100%25%0A## [add-mask]x%0A" in commands[1]
+    assert commands[1].endswith("%0Agot: ::error::boo%0A::warning::100%25%0A## [add-mask]x")
     assert "line=5::" in commands[2]
     assert "line=1::" in commands[3], "a case that is not found is marked at the top"
     summary = Path("summary.md").read_text(encoding="utf-8")

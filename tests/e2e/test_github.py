@@ -120,8 +120,11 @@ class Repository:
             "github.repository": "team/repository",
             "github.event_name": event,
             "github.event.pull_request.number": "7",
+            "github.event.pull_request.head.sha": "c0ffee",
+            "github.server_url": "https://git.example",
             "github.ref": "refs/pull/7",
             "github.run_id": "1",
+            "github.run_attempt": "1",
         }
         env = {
             "PATH": f"{self.bins}{os.pathsep}{os.environ['PATH']}",
@@ -170,7 +173,8 @@ def test_a_prompt_that_breaks_cases_fails_with_the_cases_named(repository: Repos
     assert [re.search(r"title=m%3A (\S+),file=prompts/triage.yaml,line=2::", line)[1] for line in commands[1:]] == (
         broken[:9]
     )
-    assert "from 1/1 to 0/1%0Aexpected: shipping%0Agot: ::error::pwned%250A## [add-mask]x" in commands[1]
+    assert "from 1/1 to 0/1%0Aexact: expected" in commands[1]
+    assert "%0Aexpected: shipping%0Agot: ::error::pwned%250A## [add-mask]x" in commands[1]
     assert "##[" not in job.log
     assert "REGRESSED: m is 33.3 points worse" in job.summary
     for page in (job.summary, repository.comment):
@@ -192,7 +196,11 @@ def test_a_neutral_change_passes(repository: Repository) -> None:
 def test_a_pull_request_has_one_comment_that_is_kept_up_to_date(repository: Repository) -> None:
     repository.job(EXAMPLES / "evalkit-gate.yml", **TRIAGE)
     assert "gh api --silent --method POST repos/team/repository/issues/7/comments" in repository.log.read_text()
-    assert repository.comment.splitlines()[-1] == "<!-- evalkit gate: triage -->"
+    assert repository.comment.splitlines()[-3:] == [
+        "<!-- evalkit gate: triage -->",
+        "",
+        "Commit c0ffee: [log and run folder](https://git.example/team/repository/actions/runs/1)",
+    ]
     repository.log.with_name("gh.log.comments").write_text("41\n42\n")
     repository.job(EXAMPLES / "evalkit-gate.yml", **TRIAGE)
     assert "gh api --silent --method PATCH repos/team/repository/issues/comments/42" in repository.log.read_text()
@@ -205,11 +213,38 @@ def test_the_run_is_kept_as_an_artifact_and_no_comment_is_written_unasked(reposi
     assert "on 5 cases" in job.summary
 
 
-def test_a_suite_that_cannot_be_run_fails_before_anybody_is_asked(repository: Repository) -> None:
-    job = repository.job(EXAMPLES / "evalkit-gate.yml", **(TRIAGE | {"models": "nobody"}))
+@pytest.mark.parametrize(
+    ("name", "content", "mark"),
+    [
+        ("evals/models.yaml", "models:\n  m: {provider: openai, model: gpt-4o}\n", ",file=evals/models.yaml,line=2::"),
+        ("results/baselines/triage.json", None, "::there is nothing to hold triage to: no baseline"),
+        ("evals/m.py", "def answer(messages): raise OSError('down')\n", "::the gate neither passed nor failed"),
+    ],
+    ids=["fork without secrets", "first run", "provider down"],
+)
+def test_what_comes_to_no_verdict_fails_and_says_why(
+    repository: Repository, name: str, content: str | None, mark: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    if content is None:
+        (repository.path / name).unlink()
+    else:
+        repository.write(name, content)
+    job = repository.job(EXAMPLES / "evalkit-gate.yml", **TRIAGE)
     assert job.failed
-    assert "nobody" in job.log
+    assert f"::error title=evalkit{mark}" in job.log
     assert job.summary == ""
+    assert not repository.log.exists()
+
+
+def test_a_renamed_prompt_is_held_to_the_same_baseline(repository: Repository) -> None:
+    repository.git("mv", "prompts/triage.yaml", "prompts/other.yaml")
+    suite = repository.path / "evals/triage.yaml"
+    suite.write_text(suite.read_text().replace("prompts/triage.yaml", "prompts/other.yaml"))
+    job = repository.job(EXAMPLES / "evalkit-gate.yml", **TRIAGE)
+    assert not job.failed
+    assert "is compared with m@\u200btriage of the baseline" in job.summary
+    assert "have changed" not in job.summary
 
 
 def test_every_night_is_held_against_the_baseline_and_the_night_before(repository: Repository) -> None:
@@ -231,6 +266,10 @@ def test_every_night_is_held_against_the_baseline_and_the_night_before(repositor
     assert third.failed, "a second bad night is as bad as the first"
     runs = [path for path in (repository.path / "results/triage").iterdir() if not path.is_symlink()]
     assert len(runs) == 2
+    (repository.path / "evals/m.py").unlink()
+    fourth = repository.job(workflow, event="schedule", **TRIAGE)
+    assert fourth.failed
+    assert fourth.summary == "", "a night without a run is not compared with the one before"
 
 
 def test_the_job_for_gitlab_runs_the_same_gate(repository: Repository) -> None:

@@ -52,7 +52,8 @@ class Job:
         if "uses" in step:
             self.used.append(step["uses"])
             if step["uses"].startswith("./"):
-                self._action(self.root / step["uses"], step.get("with", {}), scope)
+                outputs = self._action(self.root / step["uses"], step.get("with", {}), scope)
+                scope |= {f"steps.{step.get('id')}.outputs.{name}": value for name, value in outputs.items()}
             return
         folder = self.root / self._text(str(step.get("working-directory", ".")), scope)
         files = {name: self.root.parent / name for name in ("GITHUB_OUTPUT", "GITHUB_STEP_SUMMARY")}
@@ -79,7 +80,7 @@ class Job:
         scope |= {f"steps.{step.get('id')}.outputs.{name}": value for name, value in outputs.items()}
         self.failed |= done.returncode != 0 and not step.get("continue-on-error", False)
 
-    def _action(self, folder: Path, given: dict[str, Any], scope: dict[str, str]) -> None:
+    def _action(self, folder: Path, given: dict[str, Any], scope: dict[str, str]) -> dict[str, str]:
         action = read_yaml(folder / "action.yml")
         unknown = given.keys() - action["inputs"].keys()
         assert not unknown, f"{folder.name} has no inputs {unknown}"
@@ -90,6 +91,7 @@ class Job:
             text = str(value).lower() if isinstance(value, bool) else str(value)
             inputs[f"inputs.{name}"] = self._text(text, scope)
         self.steps(action["runs"]["steps"], inputs)
+        return {name: self._text(output["value"], inputs) for name, output in action["outputs"].items()}
 
     def _wanted(self, condition: str, scope: dict[str, str]) -> bool:
         parts = [part.strip() for part in condition.split("&&")]
