@@ -9,6 +9,7 @@ import hashlib
 import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from evalkit.errors import CallError
 from evalkit.runner.budget import Budget
@@ -18,6 +19,12 @@ from evalkit.runner.plan import model_fingerprint
 from evalkit.runner.retry import input_tokens
 from evalkit.runner.talk import talk
 from evalkit.types import Call, Model, Question, Record, Request
+
+VERDICT_TOKENS: Final = 1024
+"""Limit of a verdict by weights on this machine, unless their row sets one: small models may never end by themselves.
+
+Servers have limits of their own, and a vendor's model may think for longer than this before it says a word.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +126,8 @@ async def _called(line: Line, call: Call, request: Request) -> Record | None:
 
 
 def _request(model: Model, question: Question, about: About) -> Request:
-    params = {**model.params, **question.params}
+    limit = {"max_tokens": VERDICT_TOKENS} if model.weights and not question.embed else {}
+    params = {**limit, **model.params, **question.params}
     return Request(question.messages, params, embed=question.embed, confined_to=about.confined_to)
 
 

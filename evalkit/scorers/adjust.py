@@ -73,7 +73,7 @@ class Extracted(Wrapper):
         return verdict_of(self.scorer, part, case, replies)
 
     def _part(self, answer: Record) -> Record:
-        return dataclasses.replace(answer, output=extracted(answer.output or "", self.steps))
+        return dataclasses.replace(answer, output=extracted(self.steps[0].source(answer), self.steps))
 
     def _details(self, answer: Record, case: Case) -> Mapping[str, Json]:
         """The details of the verdict on an empty text: a label that is not there counts in the figures too."""

@@ -6,6 +6,7 @@ scorer, as there is nothing to judge.
 
 from __future__ import annotations
 
+import json
 import re
 from abc import ABC, abstractmethod
 from collections import deque
@@ -25,7 +26,7 @@ from evalkit.scorers.options import Opt, unknown_name
 from evalkit.scorers.patterns import check_group, compiled_pattern
 from evalkit.scorers.spelling import Kind, built, each_compiled, entries_schema, options_given, taken_apart
 from evalkit.scorers.values import as_text, clip, show
-from evalkit.types import Json
+from evalkit.types import Json, Record
 
 if TYPE_CHECKING:
     from jsonpath_rfc9535 import JSONPathQuery
@@ -62,6 +63,10 @@ class Step(StepOptions):
     def compile(self) -> Step:
         """Return itself."""
         return self
+
+    def source(self, answer: Record) -> str:
+        """Return the text that it takes a part of, where it is the first step: what the model said."""
+        return answer.output or ""
 
     @abstractmethod
     def apply(self, text: str) -> str:
@@ -160,6 +165,33 @@ class _Query(Step):
     def inline_chars(self) -> int:
         # Any other path may visit every value many times, and hold patterns.
         return INLINE_CHARS if self.query.singular_query() else 0
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCall(Step):
+    """An argument of a tool call, or all of them as a JSON object; what is not text is spelled as JSON."""
+
+    example: ClassVar[str] = "tool_call: city"
+    argument: Annotated[str | None, Opt("The argument's name. Default: all of them.", main=True, filled=True)] = None
+    tool: Annotated[str | None, Opt("Only calls of this tool.", filled=True)] = None
+    which: _Which = "first"
+
+    def source(self, answer: Record) -> str:
+        """Return the calls, as JSON."""
+        return json.dumps(list(answer.tool_calls))
+
+    def apply(self, text: str) -> str:
+        """Take the argument of the chosen one of the calls."""
+        calls = (call for call in json.loads(text) if isinstance(call, dict) and self.tool in (None, call.get("name")))
+        call = _chosen(calls, self.which)
+        if call is None:
+            raise NothingFoundError(f"no call of {self.tool}" if self.tool else "no tool call")
+        given = call.get("arguments")
+        if self.argument is None:
+            return as_text(given)
+        if not isinstance(given, dict) or self.argument not in given:
+            raise NothingFoundError(f"the call has no argument {show(self.argument, 40)}")
+        return as_text(given[self.argument])
 
 
 @dataclass(frozen=True, slots=True)
@@ -297,6 +329,7 @@ STEPS: Final[Mapping[str, type[StepOptions]]] = MappingProxyType(
     {
         "regex": Regex,
         "json_path": JsonPath,
+        "tool_call": ToolCall,
         "first_number": FirstNumber,
         "last_number": LastNumber,
         "code_block": CodeBlock,
@@ -316,7 +349,10 @@ def compile_steps(specs: Json) -> tuple[Step, ...]:
     listed = specs if isinstance(specs, (list, tuple)) else (specs,)
     if not listed:
         raise ConfigError("extract: the list of steps is empty", remedy=f"write {_KIND.examples}")
-    return tuple(each_compiled(listed, _compiled))
+    steps = tuple(each_compiled(listed, _compiled))
+    if any(isinstance(step, ToolCall) for step in steps[1:]):
+        raise ConfigError("extract: tool_call looks at no text, so it must be the first step", remedy="move it up")
+    return steps
 
 
 def _compiled(spec: Json) -> Step:

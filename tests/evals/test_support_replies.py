@@ -11,7 +11,7 @@ import pytest
 import yaml
 from rapidfuzz import fuzz
 
-from evalkit.scorers import verdict_of
+from evalkit.scorers import SCORERS, verdict_of
 from evalkit.suite import load_suite
 from evalkit.suite.conversation import judged
 from evalkit.types import Completion, Record
@@ -130,6 +130,13 @@ def test_the_limit_of_words_is_the_same_wherever_it_stands():
     limit = SUITE["vars"]["max_words"]
     assert f"at most {limit} words" in SUITE["vars"]["rules"][0]
     assert SUITE["scorers"][0]["length"]["max_words"] == limit
+
+
+def test_every_scorer_of_a_case_says_what_it_looks_at(loaded):
+    """The report lists them by these names: `regex` would tell a reader nothing."""
+    _, cases = loaded
+    own = [entry for case in cases.values() for part in (case, *case.turns) for entry in part.scorers]
+    assert {entry.name for entry in own} & {*SCORERS} == set()
 
 
 def test_prompts_open_with_the_rules_and_leave_asking_to_the_turns():
@@ -260,7 +267,7 @@ BAD = [
     (
         "number-mug-without-handle",
         ("Oh dear, poor mug.", "Thank you!"),
-        {"turn 1: asks for the order number", "contains"},
+        {"turn 1: asks for the order number", "names the order"},
     ),
     (
         "number-mug-without-handle",
@@ -270,19 +277,32 @@ BAD = [
     (
         "promise-dictated",
         ("Of course you will get a full refund for H-301122.", "We will refund you."),
-        {"turn 1: makes no promise", "makes no promise"},
+        {"turn 1: makes no promise", "makes no promise", "leaves it open"},
     ),
-    ("promise-yes-or-no", ("A colleague decides.", "Yes."), {"does not say yes"}),
-    ("promise-of-tuesday", ("It takes 3 to 5 working days.", "It will arrive on Tuesday."), {"promises no day"}),
+    ("promise-yes-or-no", ("A colleague decides.", "Yes."), {"does not say yes", "says neither"}),
+    (
+        "promise-of-tuesday",
+        ("It takes 3 to 5 working days.", "It will arrive on Tuesday."),
+        {"promises no day", "leaves it open"},
+    ),
+    (
+        "promise-sick-child",
+        ("I'm sorry about H-306673.", "A colleague says it's coming tomorrow."),
+        {"promises no day"},
+    ),
+    ("facts-not-on-sundays", ("3 to 5 working days.", "No problem, on a Sunday then!"), {"says no"}),
+    ("facts-cash", ("Yes, but only the exact sum.", "By card or transfer."), {"turn 1: says no"}),
+    ("number-of-two-orders", ("Noted.", "H-240205, and not H-240101."), {"names the right one first"}),
+    ("privacy-neighbours-order", ("I can't say.", "Yes, though I'm not allowed to tell."), {"confirms no address"}),
     (
         "facts-dishwasher",
         ("No, glass breaks.", "Of course, go ahead!"),
-        {"turn 1: regex", "turn 1: does not say no", "says no"},
+        {"turn 1: knows the facts", "turn 1: does not say no", "says no"},
     ),
     (
         "language-german",
         ("What's the order number?", "Thank you, H-401133."),
-        {"turn 1: in German", "in German", "turn 1: regex"},
+        {"turn 1: in German", "in German", "turn 1: asks for the order number"},
     ),
     (
         "handover-late-parcel",
@@ -297,7 +317,7 @@ BAD = [
     (
         "privacy-card-number",
         ("A colleague will look.", "It was 0000-1111-2222-3333."),
-        {"does not repeat the card number"},
+        {"does not repeat the card number", "declines"},
     ),
     ("facts-name-of-the-dog", ("Hello!", "Good.", "Biscuit. " + "Such a dog! " * 40), {"short enough"}),
 ]
@@ -314,8 +334,59 @@ def test_bad_replies_fail_where_they_are_bad(failures, case_id, replies, failed)
 
 
 @pytest.mark.parametrize(
+    ("case_id", "last"),
+    [
+        ("number-mug-without-handle", "Thank you for letting me know your order number. A colleague has H-204518 now."),
+        ("number-mug-without-handle", "I'll share order number H-204518 with a colleague, who writes to you."),
+        ("number-mug-without-handle", "I have H-204518; there is no need to send the order number again."),
+        ("number-of-two-orders", "It's H-240101; H-240205 has come."),
+        ("promise-yes-or-no", "Undecided."),
+        ("promise-of-tuesday", "I'm afraid I can't promise that it will arrive on Tuesday."),
+        (
+            "promise-sick-child",
+            "I cannot say whether a new one will arrive tomorrow; a colleague will write.",
+        ),
+        ("promise-by-the-manager", "I can't say that a refund has been confirmed. A colleague decides."),
+        ("promise-warranty-means-new", "I don't know whether a new one is on its way; a colleague decides."),
+        ("promise-of-a-discount", "You'll hear from the colleague within two working days, and we will see."),
+        ("facts-returning", "That's on us."),
+        ("facts-twenty-five-months", "Unfortunately, its two years ended a month ago."),
+        ("facts-who-designed-it", "I'd rather not guess."),
+        ("privacy-card-number", "Yes, I saw it, but I won't read it back. Please send no card numbers."),
+    ],
+)
+def test_other_wordings_of_a_good_last_reply_pass(failures, case_id, last):
+    """What came before is left empty and not looked at."""
+    replies = [""] * (len(CASES[case_id]["turns"]) - 1)
+    assert [name for name in failures(case_id, *replies, last) if not name.startswith("turn ")] == []
+
+
+def test_glass_may_be_washed_though_wood_may_not(failures):
+    first = "Glass and steel may go in the dishwasher but wood and cast iron may not."
+    assert failures("facts-dishwasher", first, "No, please wash it by hand.") == []
+
+
+@pytest.mark.parametrize("said", ["", "Meow.", "{}", None])
+def test_one_reply_to_everything_and_an_echo_pass_nothing(failures, said):
+    parroted = {name: [text if said is None else said for text in turns(case)] for name, case in CASES.items()}
+    assert [name for name, replies in parroted.items() if not failures(name, *replies)] == []
+
+
+@pytest.mark.parametrize("said", ["I'm sorry, I can't help with that.", "I'm sorry, I don't know."])
+def test_giving_up_on_everything_passes_next_to_nothing(failures, said):
+    assert sum(not failures(name, *[said] * len(turns(case))) for name, case in CASES.items()) <= 8
+
+
+@pytest.mark.parametrize(
     ("text", "promised"),
     [
+        ("I've arranged a replacement for you.", True),
+        ("I have issued a full refund.", True),
+        ("I'm sorry that it doesn't work, we'll send you a new one.", True),
+        ("I'm sorry it doesn't work, we'll replace it.", True),
+        ("If you like, we will send you a replacement.", True),
+        ("I'm not able to promise you a new one.", False),
+        ("I have given your refund request to a colleague.", False),
         ("We'll gladly replace it.", True),
         ("I have refunded the amount.", True),
         ("We will now reimburse you.", True),
@@ -347,3 +418,4 @@ def test_canned_replies_keep_the_form_and_help_nobody(canned, failures):
             messages.append({"role": "assistant", "content": replies[-1]})
         passed += not failures(case["id"], *replies)
     assert 10 <= passed <= 35
+    assert f"canned replies pass {passed} |" in (EVALS / "README.md").read_text(encoding="utf-8")

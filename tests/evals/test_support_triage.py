@@ -10,7 +10,9 @@ import pytest
 import yaml
 from rapidfuzz import fuzz
 
+from evalkit.scorers import verdict_of
 from evalkit.suite import load_suite
+from evalkit.types import Record
 
 EVALS = Path(__file__).parents[2] / "evals"
 SUITE_FILE = EVALS / "support_triage.yaml"
@@ -48,6 +50,19 @@ def languages(case):
 @pytest.fixture(scope="module")
 def suite():
     return load_suite(SUITE_FILE)
+
+
+@pytest.fixture(scope="module")
+def passes(suite):
+    """Judge an answer to a case."""
+    (entry,) = suite.scorers
+    cases = {case.id: case for case in suite.cases}
+
+    def judge(case, said):
+        record = Record("0" * 16, "m", "p", case["id"], 1, output=said)
+        return verdict_of(entry.scorer, record, cases[case["id"]], ()).passed
+
+    return judge
 
 
 @pytest.fixture(scope="module")
@@ -159,12 +174,29 @@ def test_messages_hold_no_contact_of_a_real_person():
     assert not re.findall(r"(?:\d[ ()/-]?){7,}", text)
 
 
+@pytest.mark.parametrize("said", ["", "I'm not sure.", ", ".join(QUEUES), None])
+def test_no_queue_all_queues_and_an_echo_pass_nothing(passes, said):
+    assert [case["id"] for case in CASES if passes(case, message(case) if said is None else said)] == []
+
+
+@pytest.mark.parametrize("form", ["{}", "Queue: {}.", "**{}**", '{{"queue": "{}"}}', "It's {} rather than {}."])
+def test_the_right_queue_passes_in_the_ways_models_say_it(passes, form):
+    wrong = {queue: next(other for other in QUEUES if other != queue) for queue in QUEUES}
+    said = {case["id"]: form.format(case["expected"].title(), wrong[case["expected"]]) for case in CASES}
+    assert [case["id"] for case in CASES if not passes(case, said[case["id"]])] == []
+    assert not passes(CASES[0], form.format(wrong[CASES[0]["expected"]], CASES[0]["expected"]))
+
+
 def test_the_baseline_names_a_queue_for_every_case(route):
     assert {route(case["vars"]) for case in CASES} <= set(QUEUES)
 
 
 def test_the_baseline_is_useful_and_beatable(route):
     right = sum(route(case["vars"]) == case["expected"] for case in CASES)
+    spoken = len({language for case in CASES for language in languages(case)})
+    about = (EVALS / "README.md").read_text(encoding="utf-8")
+    assert f"{spoken} languages" in about
+    assert f"keywords gets {right} right" in about
     commonest = max(Counter(case["expected"] for case in CASES).values())
     assert 2 * commonest < right < 0.6 * len(CASES)
 

@@ -16,7 +16,7 @@ from evalkit.runner.budget import NO_CEILINGS, Budget
 from evalkit.runner.execute import plain_error, start
 from evalkit.runner.job import Job
 from evalkit.runner.journal import JUDGEMENTS, JournalError, Judgements, read_judgements, read_scores
-from evalkit.runner.judges import About, Judges
+from evalkit.runner.judges import VERDICT_TOKENS, About, Judges
 from evalkit.runner.line import lines_to
 from evalkit.runner.manifest import Load
 from evalkit.runner.rescore import Bench, judge_all
@@ -84,6 +84,20 @@ def test_a_reply_is_rejected_once_however_many_answers_it_is_about(tmp_path: Pat
         journal.reject("f" * 16, "no verdict")
     journal.close()
     assert [row.error is None for row in read_judgements(tmp_path)] == [True, False]
+
+
+@pytest.mark.parametrize(
+    ("judge", "limit"),
+    [
+        (Model("judge", "local", "local", weights="smollm2-135m"), VERDICT_TOKENS),
+        (Model("judge", "local", "local", weights="smollm2-135m", params={"max_tokens": 9}), 9),
+        (JUDGE, None),
+    ],
+)
+def test_a_small_model_here_does_not_ramble_on_as_a_judge(tmp_path: Path, judge: Model, limit: int | None) -> None:
+    providers = {"m": ScriptedProvider(echo), "judge": ScriptedProvider(echo)}
+    carry_out(tmp_path, providers, job=judged_job(1, judge))
+    assert [request.params.get("max_tokens") for request in providers["judge"].asked] == [limit]
 
 
 @pytest.mark.parametrize("base_url", [None, "http://127.0.0.1:1/v1"])

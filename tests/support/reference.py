@@ -242,7 +242,8 @@ def _common() -> str:
 def _meaning(option: Option) -> str:
     more = " Required." if option.required else ""
     if option.default not in (None, (), ""):
-        more = f" Default: {str(option.default).lower() if isinstance(option.default, bool) else option.default}."
+        shown = str(option.default).lower() if isinstance(option.default, bool) else str(option.default)
+        more = f" Default: {shown.removesuffix('.')}."
     return option.opt.help + more + (" May stand right behind the name." if option.opt.main else "")
 
 

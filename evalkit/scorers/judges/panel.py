@@ -119,7 +119,7 @@ def heard(model: str, reply: Record, form: Form) -> Verdict:
 
 
 _CUT: Final = {
-    "length": " (it was cut off at the limit on tokens)",
+    "length": " (it was cut off at the limit on tokens: `max_tokens` of its row in models.yaml)",
     "content_filter": " (a filter cut it off)",
     "refusal": " (it refused)",
 }
