@@ -6,6 +6,7 @@ import importlib.util
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from evalkit.errors import ConfigError, Location
@@ -27,13 +28,16 @@ def load_function(spec: str, base_dir: Path) -> Callable[..., Any]:
     path = (base_dir / file).resolve()
     if not path.is_file():
         raise ConfigError(f"the file of {spec!r} does not exist: {path}")
-    function = getattr(_import(path), name, None)
+    module = _import(path)
+    function = getattr(module, name, None)
     if not callable(function):
-        raise ConfigError(f"{path.name} defines no function {name!r}", where=Location(path))
+        own = [key for key, value in vars(module).items() if getattr(value, "__module__", None) == module.__name__]
+        remedy = f"it defines: {', '.join(own)}" if own else None
+        raise ConfigError(f"{path.name} defines no function {name!r}", where=Location(path), remedy=remedy)
     return function  # type: ignore[no-any-return]
 
 
-def _import(path: Path) -> object:
+def _import(path: Path) -> ModuleType:
     """Import a file under a name of its own, with its neighbours importable as they are when it is run as a script."""
     name = f"evalkit_user_{abs(hash(path)):x}_{path.stem}"
     if name in sys.modules:

@@ -70,9 +70,10 @@ def test_a_missing_file(tmp_path):
 
 @pytest.mark.parametrize("name", ["missing", "value"])
 def test_a_missing_name(tmp_path, name):
-    path = write(tmp_path, "code.py", "value = 7")
+    path = write(tmp_path, "code.py", "from os.path import join\nvalue = 7\ndef own(): pass")
     error = failing(f"code.py:{name}", tmp_path)
     assert str(error) == f"{path}: code.py defines no function '{name}'"
+    assert error.remedy == "it defines: own"
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ import typer
 
 from evalkit.cli.asking import ask, somebody_there
 from evalkit.errors import ConfigError
+from evalkit.report.alerts import path_from_here
 from evalkit.suite import load_suite
 from evalkit.suite.newcase import NewCase, add_case, checked_vars, known_vars
 from evalkit.types import MISSING, Json, Suite
@@ -53,7 +54,7 @@ def add(path: Path, given: Given, *, allow_code: bool) -> None:
     added = add_case(
         path, NewCase(name, values, MISSING if expected is None else value(expected), tags), allow_code=allow_code
     )
-    typer.echo(f"{added.path}: added {name}; {suite.name} has {added.cases} cases now")
+    typer.echo(f"{path_from_here(added.path)}: added {name}; {suite.name} has {added.cases} cases now")
 
 
 def value(text: str) -> Json:
@@ -71,6 +72,8 @@ def _vars(assigned: Sequence[str]) -> Mapping[str, Json]:
         name, equals, text = one.partition("=")
         if not (equals and name.strip()):
             raise ConfigError(f"--var {one} assigns nothing", remedy="write --var NAME=TEXT")
+        if name.strip() in values:
+            raise ConfigError(f"--var gives {name.strip()!r} twice", remedy="leave one of them out")
         values[name.strip()] = text
     return values
 

@@ -16,6 +16,7 @@ from evalkit.cli import (
     decide,
     doctor,
     gate,
+    import_cmd,
     init,
     judge,
     models,
@@ -61,6 +62,7 @@ def _options(
 
 
 app.command("init", short_help="Write a first suite that runs at once.")(init.init)
+app.command("import", short_help="Make a suite or a run of what others wrote.")(import_cmd.import_)
 app.command("run", short_help="Ask every model every case, and report.")(run.run)
 app.command("new-case", short_help="Add a case to a suite.")(new_case.new_case)
 app.command("validate", short_help="Find every problem of a suite; ask nobody.")(validate.validate)

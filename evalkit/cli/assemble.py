@@ -98,6 +98,11 @@ def assemble(choice: Choice) -> Assembly:
             f"the run {folder} belongs to the suite {earlier.suite.name!r}, not to {suite.name!r}",
             remedy="name the suite of the run, or leave out --resume",
         )
+    if earlier and earlier.imported:
+        raise ConfigError(
+            f"the run {folder} was imported from {earlier.imported.source}, and cannot go on here",
+            remedy="leave out --resume to ask the suite's models anew; evalkit compare sets the two runs side by side",
+        )
     if earlier:
         choice = _as_before(choice, earlier)
         suite = _suite(choice) if any(prompt.file for prompt in earlier.prompts) else suite

@@ -13,7 +13,7 @@ from evalkit.cli import options
 def doctor(
     suite: Annotated[
         Path | None,
-        typer.Argument(help="Look at this suite's models. Default: all that are configured here.", metavar="[SUITE]"),
+        typer.Argument(help="Look at this suite's models. Default: all that are configured here.", metavar="SUITE"),
     ] = None,
     models: options.ModelsFile = None,
     online: Annotated[bool, typer.Option("--online", help="Also see whether vendors' APIs can be reached.")] = False,

@@ -19,9 +19,7 @@ class TaskKind(StrEnum):
 
 
 def init(
-    folder: Annotated[
-        Path, typer.Argument(help="The project's folder. Default: this one.", metavar="[FOLDER]")
-    ] = Path(),
+    folder: Annotated[Path, typer.Argument(help="The project's folder. Default: this one.", metavar="FOLDER")] = Path(),
     task: Annotated[
         TaskKind | None, typer.Option("--task", "-t", help="What the model is to do. Default: classify.")
     ] = None,

@@ -26,7 +26,30 @@ class RaceMetric(StrEnum):
     SCORE = "score"
 
 
-Suite = Annotated[Path, typer.Argument(help="The suite file.", metavar="SUITE", show_default=False)]
+def _meant(suite: Path) -> Path:
+    """See that a suite is there.
+
+    Raises:
+        ConfigError: it is not, but one with nearly that name is, here or in evals.
+    """
+    if not suite.exists() and (near := _near(suite)):
+        from evalkit.errors import ConfigError, Location
+
+        raise ConfigError("there is no such file", where=Location(suite), remedy=f"did you mean {near}?")
+    return suite
+
+
+def _near(suite: Path) -> Path | None:
+    import difflib
+
+    places = (Path(), suite.parent, Path("evals"))
+    files = {file.stem.replace("_", "-"): file for place in places for file in sorted(place.glob("*.yaml"))}
+    files.pop("models", None)
+    close = difflib.get_close_matches(suite.stem.replace("_", "-"), files, n=1)
+    return files[close[0]] if close else None
+
+
+Suite = Annotated[Path, typer.Argument(help="The suite file.", metavar="SUITE", show_default=False, callback=_meant)]
 ModelsFile = Annotated[
     Path | None,
     typer.Option(

@@ -1,8 +1,9 @@
-"""How a run looks while it runs: live bars on a terminal, plain lines elsewhere."""
+"""How a run looks while it runs: a live table on a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 
 import contextlib
+import os
 import sys
 import time
 from collections.abc import Callable, Mapping
@@ -10,19 +11,20 @@ from types import TracebackType
 from typing import Final, Protocol, Self
 
 from rich.console import Console
-from rich.progress import BarColumn, ProgressColumn, Task, TaskID, TextColumn, TimeRemainingColumn
-from rich.progress import Progress as Bars
-from rich.table import Column
-from rich.text import Text
 
+from evalkit.cli.live import LiveTable
 from evalkit.cli.tally import Tally
 from evalkit.report import format as fmt
 from evalkit.report.markup import one_line
 from evalkit.runner.manifest import RaceStop
 from evalkit.types import CallScore, Record
 
-_LINE_EVERY_S = 5.0
-_STOPPING = "stopping: waiting for the calls in flight; Ctrl-C again drops them"
+_LINE_EVERY_S: Final = 5.0
+_LINE_EVERY_AT_MOST_S: Final = 60.0
+_LINE_EVERY_SHARE: Final = 0.1
+"""Lines get rarer as a run goes on: a night's log is to be read by somebody."""
+
+_STOPPING: Final = "stopping: waiting for the calls in flight; Ctrl-C again drops them"
 
 
 def _out(stop: RaceStop) -> str:
@@ -64,7 +66,13 @@ def make_progress(totals: Mapping[str, int], *, quiet: bool = False) -> Progress
     if quiet:
         return Quiet(totals)
     console = Console(stderr=True)
-    return LiveProgress(totals, console) if console.is_terminal and not console.is_dumb_terminal else Lines(totals)
+    live = console.is_terminal and not console.is_dumb_terminal and not _kept_as_log()
+    return LiveProgress(totals, console) if live else Lines(totals)
+
+
+def _kept_as_log() -> bool:
+    """Whether a CI service keeps what is printed; some of them offer a terminal, and keep each redrawing of it."""
+    return os.environ.get("CI", "").lower() not in {"", "0", "false"}
 
 
 class Lines:
@@ -72,17 +80,17 @@ class Lines:
 
     def __init__(self, totals: Mapping[str, int]) -> None:
         self._tallies = {model: Tally(total) for model, total in totals.items()}
-        self._start = time.monotonic()
-        self._shown = dict.fromkeys(totals, self._start)
+        self._shown = dict.fromkeys(totals, time.monotonic())
 
     def finished(self, record: Record, score: CallScore) -> None:
         """Count; print when it is time."""
         tally = self._tallies[record.model]
         tally.add(record, score)
         now = time.monotonic()
-        if tally.done == tally.total or now - self._shown[record.model] >= _LINE_EVERY_S:
+        pause = min(max(_LINE_EVERY_S, tally.elapsed_s * _LINE_EVERY_SHARE), _LINE_EVERY_AT_MOST_S)
+        if tally.done == tally.total or now - self._shown[record.model] >= pause:
             self._shown[record.model] = now
-            self._print(f"{record.model}: {_line(tally, now - self._start)}")
+            self._print(f"{record.model}: {_line(tally)}")
 
     def gave_up(self, model: str, reason: str) -> None:
         """Print why."""
@@ -121,19 +129,17 @@ def _note(limits: Mapping[str, Callable[[], int]], tallies: Mapping[str, Tally])
             tallies[model].limit = limit
 
 
-def _line(tally: Tally, elapsed_s: float) -> str:
+def _line(tally: Tally) -> str:
     """All there is to say of a model's calls, in one line."""
-    per_s = tally.done / elapsed_s if elapsed_s > 0 else None
-    left_s = (tally.total - tally.done) / per_s if per_s else None
     parts = [
-        f"{tally.done}/{tally.total} done, {tally.passed} passed, {tally.errors} errors",
+        f"{tally.done}/{tally.total} done, {tally.passed} passed, {fmt.counted(tally.errors, 'error')}",
         tally.rate,
         tally.speed,
-        f"{fmt.rate(per_s)}/s",
+        f"{fmt.rate(tally.per_s)}/s",
         fmt.counted(tally.retries, "retry", "retries") if tally.retries else "",
         tally.in_flight,
         tally.cost if tally.cost_usd is not None else "",
-        f"{elapsed_s:.0f} s" + (f", about {left_s:.0f} s left" if left_s else ""),
+        f"{tally.elapsed_s:.0f} s" + (f", about {tally.left_s:.0f} s left" if tally.left_s else ""),
     ]
     return ", ".join(part for part in parts if part)
 
@@ -149,109 +155,37 @@ class Quiet(Lines):
 
 
 class LiveProgress:
-    """A bar for each model, with as many figures as the terminal has room for."""
+    """A live table, and above it what happens."""
 
     def __init__(self, totals: Mapping[str, int], console: Console) -> None:
-        self._bars = Bars(
-            *_columns(max(map(len, totals), default=0), max(map(_digits, totals.values()), default=0), console.width),
-            console=console,
-            expand=True,
-            refresh_per_second=5,
-        )
         self._tallies = {model: Tally(total) for model, total in totals.items()}
-        self._tasks: dict[str, TaskID] = {
-            model: self._bars.add_task(model, total=total, tally=self._tallies[model])
-            for model, total in totals.items()
-        }
+        self._table = LiveTable(self._tallies, console)
 
     def finished(self, record: Record, score: CallScore) -> None:
-        """Move the model's bar."""
+        """Count."""
         self._tallies[record.model].add(record, score)
-        self._bars.advance(self._tasks[record.model])
 
     def gave_up(self, model: str, reason: str) -> None:
-        """Say why above the bars."""
-        self._bars.console.print(Text(one_line(f"{model}: given up: {reason}"), style="red"))
+        """Say why above the table."""
+        self._table.say(f"{model}: given up: {reason}", "red")
 
     def limited(self, limits: Mapping[str, Callable[[], int]]) -> None:
-        """Take note, for the bars."""
+        """Take note, for the table."""
         _note(limits, self._tallies)
 
     def dropped(self, stop: RaceStop) -> None:
-        """Say who and when above the bars."""
-        self._bars.console.print(Text(one_line(_out(stop))))
+        """Say who and when above the table."""
+        self._table.say(_out(stop))
 
     def stopping(self) -> None:
-        """Say so above the bars."""
-        self._bars.console.print(_STOPPING)
+        """Say so above the table."""
+        self._table.say(_STOPPING)
 
     def __enter__(self) -> Self:
-        self._bars.start()
+        self._table.__enter__()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._bars.stop()
-
-
-def _digits(total: int) -> int:
-    return len(str(total))
-
-
-def _columns(name: int, digits: int, width: int) -> list[ProgressColumn]:
-    """Choose the columns that fit, by the characters of the longest name and of the largest number of calls."""
-    widest = min(_NAME, width // 3)
-    room = width - min(name, widest) - 2 * digits - _TIME_LEFT - 4
-    shown: list[ProgressColumn] = []
-    for column, wanted in _BY_WORTH.items():
-        if wanted + 1 <= room:
-            room -= wanted + 1
-            shown.append(TallyColumn(column))
-    order = list(_CELLS)
-    shown.sort(key=lambda column: order.index(column.cell) if isinstance(column, TallyColumn) else 0)
-    bar = [BarColumn(bar_width=min(room - 1, _BAR))] if room > _LEAST_BAR else []
-    return [
-        TextColumn("{task.description}", markup=False, table_column=Column(max_width=widest, no_wrap=True)),
-        *bar,
-        TextColumn("{task.completed:.0f}/{task.total:.0f}", table_column=Column(no_wrap=True, justify="right")),
-        *shown,
-        TimeRemainingColumn(compact=True),
-    ]
-
-
-def _passed(tally: Tally) -> Text:
-    text = Text(f"{tally.passed} passed", style="green")
-    return text.append(f", {tally.errors} errors", style="red") if tally.errors else text
-
-
-_NAME: Final = 24
-_BAR: Final = 40
-_LEAST_BAR: Final = 8
-_TIME_LEFT: Final = 5
-
-_CELLS: Final[Mapping[str, Callable[[Tally, Task], Text]]] = {
-    "passed": lambda tally, _: _passed(tally),
-    "rate": lambda tally, _: Text(tally.rate if tally.done else "", "green"),
-    "speed": lambda tally, _: Text(tally.speed if tally.latencies.count else ""),
-    "cost": lambda tally, _: Text(tally.cost if tally.cost_usd is not None else ""),
-    "retries": lambda tally, _: Text(f"{tally.retries} retries" if tally.retries else "", "yellow"),
-    "limit": lambda tally, _: Text(tally.in_flight, "dim"),
-    "per_s": lambda _, task: Text(f"{fmt.rate(task.speed)}/s" if task.speed else "-", "dim"),
-}
-"""The cells of a model's line, in their order."""
-
-_BY_WORTH: Final = {"passed": 20, "rate": 19, "speed": 24, "per_s": 7, "cost": 9, "retries": 11, "limit": 10}
-"""The characters that each takes, what matters most first: the last ones go first where there is little room."""
-
-
-class TallyColumn(ProgressColumn):
-    """One of the figures of a model's line."""
-
-    def __init__(self, cell: str) -> None:
-        super().__init__(table_column=Column(no_wrap=True, justify="right"))
-        self.cell = cell
-
-    def render(self, task: Task) -> Text:
-        """Draw the cell."""
-        return _CELLS[self.cell](task.fields["tally"], task)
+        self._table.__exit__(kind, error, trace)

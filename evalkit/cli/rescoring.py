@@ -79,6 +79,11 @@ def score_run(
 
 
 def _suite_of(manifest: Manifest) -> Path:
+    if manifest.imported:
+        raise ConfigError(
+            f"the run was imported from {manifest.imported.source}, and its scorers with it",
+            remedy="name a suite of the same cases that judges them: --suite SUITE",
+        )
     path = Path(manifest.suite.path)
     if path.is_file():
         return path

@@ -139,7 +139,7 @@ def print_results(reports: Reports, voice: Voice = ALOUD) -> None:
     if not voice.quiet:
         _print_figures(console, run)
     for line in terminal_lines(run):
-        (Console(stderr=True) if voice.quiet else console).print(Text(one_line(line), style="yellow"), soft_wrap=True)
+        _print_sentence(Console(stderr=True) if voice.quiet else console, line, "yellow")
     if not voice.quiet:
         console.print(Text(f"case by case, in a browser: {reports.html}"), soft_wrap=True)
     console.print(Text(f"report: {reports.markdown}"), soft_wrap=True)
@@ -157,14 +157,20 @@ def _print_figures(console: Console, run: RunSummary) -> None:
         console.print(load_table(run.models, console.width))
         console.print()
     if run.decision:
-        console.print(Text(one_line(decision_line(run.decision, Labels(run.models)))), soft_wrap=True)
+        _print_sentence(console, decision_line(run.decision, Labels(run.models)))
         console.print()
-    compared = [Text(one_line(line)) for line in terminal_comparison(run)]
+    compared = list(terminal_comparison(run))
+    for line in compared:
+        _print_sentence(console, line)
     if compared:
-        console.print(Text("\n").join(compared), soft_wrap=True)
         console.print()
     if raced := race_line(run):
-        console.print(Text(one_line(raced)), soft_wrap=True)
+        _print_sentence(console, raced)
+
+
+def _print_sentence(console: Console, sentence: str, style: str = "") -> None:
+    """Print a sentence, broken between its words on a terminal; a log, which may be searched, has it in one line."""
+    console.print(Text(one_line(sentence), style), soft_wrap=not console.is_terminal)
 
 
 def print_how_to_go_on(folder: Path, stopped: str | None = None, *, voice: Voice = ALOUD) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -114,10 +115,10 @@ def _lacking() -> list[str]:
 
 def _say_what_next(start: Start, starter: Starter, folder: Path) -> None:
     configured = load_models(folder / starter.models)
-    names = [name for name in model_rows(start.models, tuple(configured)) if name not in start.unready]
+    names = [name for name in model_rows(start.models, configured) if name not in start.unready]
     chosen = [configured[name] for name in names]
     missing = [problem.remedy or problem.message for problem in Providers(chosen).check()]
-    here = "" if folder.resolve() == Path.cwd() else f"cd {folder} && "
+    here = "" if folder.resolve() == Path.cwd() else f"cd {shlex.quote(str(folder))} && "
     typer.echo("")
     if start.unready:
         megabytes = PACKAGED[EMBEDDED].megabytes

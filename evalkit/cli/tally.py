@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import math
-from collections import Counter
+import time
+from bisect import bisect_right
+from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from itertools import accumulate
 from typing import Final
 
 from evalkit.report import format as fmt
@@ -29,23 +33,55 @@ class Latencies:
         self._steps[round(_STEPS * math.log2(max(ms, 1e-3)))] += 1
 
     def quantile(self, q: float) -> float | None:
-        """The latency that a share `q` does not exceed, milliseconds; None without any."""
-        left = math.ceil(q * self.count)
-        for step in sorted(self._steps):
-            left -= self._steps[step]
-            if left <= 0:
-                return float(2 ** (step / _STEPS))
-        return None
+        """The latency that a share `q` stays below, milliseconds, as the report will have it; None without any."""
+        if not self.count:
+            return None
+        steps = sorted(self._steps)
+        up_to = list(accumulate(self._steps[step] for step in steps))
+        position = q * (self.count - 1)
+        below = math.floor(position)
+        low, high = (
+            2 ** (steps[bisect_right(up_to, rank)] / _STEPS) for rank in (below, min(below + 1, self.count - 1))
+        )
+        return float(low + (high - low) * (position - below))
+
+
+_RECENT: Final = 100
+"""The calls by which is told how fast it goes: the last ones, as limits and servers change."""
+
+
+@dataclass(slots=True)
+class Pace:
+    """How fast a model's calls get done, seconds of a clock that only goes forward."""
+
+    start: float
+    done: int = 0
+    _recent: deque[float] = field(default_factory=lambda: deque(maxlen=_RECENT))
+
+    def add(self, now: float) -> None:
+        """Count a call that was made just now."""
+        self.done += 1
+        self._recent.append(now)
+
+    def per_s(self, now: float) -> float | None:
+        """Calls a second of late; None before the first."""
+        if not self._recent:
+            return None
+        since, calls = (self._recent[0], _RECENT - 1) if self.done > _RECENT else (self.start, self.done)
+        return calls / max(now - since, 1e-3)
 
 
 @dataclass(slots=True)
 class Tally:
     """One model's calls: how many there are to be, and what came of those that are finished.
 
-    `limit` tells how many may be in flight now, None where nobody knows.
+    `limit` tells how many may be in flight now, None where nobody knows. `pace` is without the calls of an earlier
+    session, which a run that is gone on with goes through at once.
     """
 
     total: int
+    pace: Pace = field(default_factory=lambda: Pace(time.monotonic()))
+    began: dt.datetime = field(default_factory=lambda: dt.datetime.now(dt.UTC))
     done: int = 0
     passed: int = 0
     errors: int = 0
@@ -53,17 +89,42 @@ class Tally:
     cost_usd: float | None = None
     latencies: Latencies = field(default_factory=Latencies)
     limit: Callable[[], int] | None = None
+    _ended: float | None = None
 
     def add(self, record: Record, score: CallScore) -> None:
         """Count a finished call."""
         self.done += 1
         self.passed += score.passed
         self.errors += record.error is not None
-        self.retries += max(0, record.attempts - 1)
+        # A conversation is asked once for each of its turns, which is no retry.
+        asked = max(1, len(record.turns) + (record.error is not None))
+        self.retries += max(0, record.attempts - asked)
         if record.cost_usd is not None:
             self.cost_usd = (self.cost_usd or 0.0) + record.cost_usd
         if record.error is None and record.latency_ms is not None:
             self.latencies.add(record.latency_ms)
+        now = time.monotonic()
+        if not record.started_at or dt.datetime.fromisoformat(record.started_at) >= self.began:
+            self.pace.add(now)
+        if self.done == self.total:
+            self._ended = now
+
+    @property
+    def elapsed_s(self) -> float:
+        """How long it has been at work, or was."""
+        return (self._ended or time.monotonic()) - self.pace.start
+
+    @property
+    def per_s(self) -> float | None:
+        """Calls a second: of late, or once it is through, of the whole; None before the first."""
+        if self._ended is None:
+            return self.pace.per_s(time.monotonic())
+        return self.pace.done / max(self.elapsed_s, 1e-3) if self.pace.done else None
+
+    @property
+    def left_s(self) -> float | None:
+        """How long it will still take at this pace; None where nobody knows."""
+        return (self.total - self.done) / self.per_s if self.per_s else None
 
     @property
     def rate(self) -> str:

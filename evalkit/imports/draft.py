@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from evalkit.errors import Location
 from evalkit.runner.manifest import ManifestModel, ManifestPrompt
@@ -113,7 +114,10 @@ class DraftAnswer:
 
 @dataclass(frozen=True, slots=True)
 class DraftRun:
-    """A run to be written from another tool's results. `tool` names that tool with its version, as far as known."""
+    """A run to be written from another tool's results. `tool` names that tool with its version, as far as known.
+
+    `source` is the file or folder that was named, `files` are those that were read, where it is not the one.
+    """
 
     suite: str
     tool: str
@@ -126,5 +130,7 @@ class DraftRun:
     trials: int = 1
     description: str = ""
     finished_at: str | None = None
+    files: tuple[Path, ...] = ()
+    threshold: float | None = None
     notes: tuple[Note, ...] = ()
     shares: tuple[Share, ...] = ()

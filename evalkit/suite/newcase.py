@@ -26,6 +26,7 @@ from evalkit.suite.paths import beside
 from evalkit.types import MISSING, Case, Json, Suite
 from evalkit.yaml12 import Document, load_file
 from evalkit.yaml12.values import step_into
+from evalkit.yaml12.writing import flow
 
 _BOM: Final = "\ufeff"
 _APPENDED: Final = (".jsonl", ".csv")
@@ -188,25 +189,15 @@ def _line_after(node: Node) -> int:
 
 
 def _yaml_lines(case: NewCase) -> Iterable[str]:
-    yield f"- id: {_json(case.id)}"
-    yield f"  vars: {_flow(case.vars)}"
+    yield f"- id: {flow(case.id)}"
+    yield f"  vars: {flow(case.vars)}"
     if case.expected is not MISSING:
-        yield f"  expected: {_json(case.expected)}"
+        yield f"  expected: {flow(case.expected)}"
     if case.tags:
-        yield f"  tags: {_json(list(case.tags))}"
-
-
-def _flow(values: Mapping[str, Json]) -> str:
-    return "{" + ", ".join(f"{_key(name)}: {_json(value)}" for name, value in values.items()) + "}"
-
-
-def _key(name: str) -> str:
-    plain = name.isascii() and name.replace("_", "").isalpha()
-    return name if plain and name.lower() not in {"null", "true", "false"} else _json(name)
+        yield f"  tags: {flow(list(case.tags))}"
 
 
 def _json(value: Json) -> str:
-    """JSON is YAML."""
     return json.dumps(value, ensure_ascii=False)
 
 

@@ -20,7 +20,9 @@ from evalkit.models.config import FILE, load_models
 from evalkit.models.table import provider_table
 from evalkit.structure import error_parts
 from evalkit.suite.loader import check_suite
+from evalkit.types import Model
 from evalkit.yaml12 import load_file, read_text
+from evalkit.yaml12.writing import flow
 
 EMBEDDED: Final = "smollm2-135m"
 """The candidate that needs neither a key nor a server."""
@@ -89,27 +91,43 @@ def check_name(name: str) -> None:
         )
 
 
-def model_rows(names: Sequence[str], configured: Sequence[str] = ()) -> dict[str, str]:
-    """Turn the candidates that somebody names into rows of a models file, by the rows' names.
+def model_rows(names: Sequence[str], configured: Mapping[str, Model] | None = None) -> dict[str, str]:
+    """Turn the candidates that somebody names into rows of a models file as they are written, by the rows' names.
 
     A row that is configured already is left as it is: its text is empty.
 
     Raises:
         ConfigError: a name is neither configured, nor PROVIDER:MODEL of a provider that needs no more than that.
     """
+    return {name: flow(row) if row else "" for name, row in candidate_rows(names, configured).items()}
+
+
+def candidate_rows(names: Sequence[str], configured: Mapping[str, Model] | None = None) -> dict[str, dict[str, str]]:
+    """Turn the candidates that somebody names into rows of a models file, by the rows' names.
+
+    A row that is configured already is empty. Rows are called after their models; where another provider's has that
+    name, PROVIDER:MODEL.
+
+    Raises:
+        ConfigError: a name is neither configured, nor PROVIDER:MODEL of a provider that needs no more than that.
+    """
+    there = configured or {}
     problems: list[ConfigError] = []
-    rows: dict[str, str] = {}
+    rows: dict[str, dict[str, str]] = {}
     for name in names:
         provider, _, model = name.partition(":")
-        row = model.rpartition("/")[2]
-        if name in configured or row in configured:
-            rows[name if name in configured else row] = ""
+        row, content = model.rpartition("/")[2], {"provider": provider, "model": model}
+        if name in there:
+            rows[name] = {}
         elif name == EMBEDDED:
-            rows[EMBEDDED] = f"{{provider: local, weights: {EMBEDDED}}}"
+            rows[EMBEDDED] = {"provider": "local", "weights": EMBEDDED}
         elif problem := _problem(name, provider, model):
             problems.append(problem)
+        elif row in there and (there[row].provider, there[row].model) == (provider, model):
+            rows[row] = {}
         else:
-            rows[row] = f"{{provider: {provider}, model: {_quoted(model)}}}"
+            taken = row in there or rows.get(row, content) != content
+            rows[name if taken else row] = content
     if problems:
         raise one_or_many(problems)
     return rows
@@ -126,10 +144,6 @@ def _problem(name: str, provider: str, model: str) -> ConfigError | None:
             f"no row can be made for {name!r}", remedy=f"its provider must be one of: {', '.join(known)}"
         )
     return None
-
-
-def _quoted(text: str) -> str:
-    return text if re.fullmatch(r"[A-Za-z][A-Za-z0-9._/-]*", text) else f'"{text}"'
 
 
 def keys_of(names: Sequence[str]) -> tuple[str, ...]:
@@ -152,7 +166,7 @@ def compose(start: Start, folder: Path) -> Starter:
     function = _SUITES / "baselines" / f"{stem}.py"
     baseline = f"{start.name}-baseline"
     existing = load_models(folder / models) if models else {}
-    rows = model_rows(start.models, tuple(existing))
+    rows = model_rows(start.models, existing)
     home = models or _SUITES / FILE
     if baseline not in existing:
         rows[baseline] = f"{{provider: python, function: {function.relative_to(home.parent)}:candidate}}"
@@ -163,7 +177,7 @@ def compose(start: Start, folder: Path) -> Starter:
         {
             "SUITE_FILE": str(suite),
             "PROMPT_PATH": f"../{prompt}",
-            "MODELS": ", ".join(dict.fromkeys(asked)),
+            "MODELS": flow(list(dict.fromkeys(asked))).strip("[]"),
             "SUITE_DIR": str(_SUITES),
             "PROMPT_DIR": str(_PROMPTS),
             **_steps(start),
@@ -197,7 +211,13 @@ models:
 
 def _filled(start: Start, values: Mapping[str, str]) -> dict[str, str]:
     folder = resources.files("evalkit.suite").joinpath("starters")
-    values = {"NAME": start.name, "PASS_RATE": f"{start.pass_rate:g}", "PACKAGE": _PACKAGE, **values}
+    values = {
+        "NAME": start.name,
+        "NAME_AS_TEXT": flow(start.name),
+        "PASS_RATE": f"{start.pass_rate:g}",
+        "PACKAGE": _PACKAGE,
+        **values,
+    }
     texts: dict[str, str] = {}
     for place in ("suite.yaml", "prompt.yaml", "baseline.py", "gate.yml"):
         home = folder if place == "gate.yml" else folder.joinpath(start.task)
@@ -219,7 +239,7 @@ def _steps(start: Start) -> dict[str, str]:
 
 
 def _rows(rows: Mapping[str, str], indent: int) -> str:
-    return "".join(f"{' ' * indent}{name}: {row}\n" for name, row in rows.items())
+    return "".join(f"{' ' * indent}{flow(name)}: {row}\n" for name, row in rows.items())
 
 
 def _longer(path: Path, rows: Mapping[str, str]) -> str:
@@ -228,15 +248,21 @@ def _longer(path: Path, rows: Mapping[str, str]) -> str:
     first = document.where(("models", next(iter(document.data["models"]))), key=True)
     if first.line == document.where(("models",), key=True).line:
         raise ConfigError("rows cannot be added", where=first, remedy="write each model on a line of its own")
-    return f"{read_text(path).rstrip()}\n{_rows(rows, (first.column or 1) - 1)}"
+    return _with_lines(read_text(path), _rows(rows, (first.column or 1) - 1))
+
+
+def _with_lines(text: str, more: str) -> str:
+    """Add lines to the end of a text, ended as its own are."""
+    newline = "\r\n" if "\r\n" in text else "\n"
+    before = text.rstrip()
+    return (before + newline if before else "") + more.replace("\n", newline)
 
 
 def _ignore(path: Path) -> str:
     """Return a .gitignore's text with the lines that it lacks; empty where it lacks none."""
     text = read_text(path) if path.is_file() else ""
     lacking = [line for line in _IGNORED if line not in text.splitlines()]
-    before = f"{text.rstrip()}\n" if text.strip() else ""
-    return before + "".join(f"{line}\n" for line in lacking) if lacking else ""
+    return _with_lines(text, "".join(f"{line}\n" for line in lacking)) if lacking else ""
 
 
 def _refuse_what_is_there(new: Mapping[PurePosixPath, str], folder: Path) -> None:
@@ -245,6 +271,11 @@ def _refuse_what_is_there(new: Mapping[PurePosixPath, str], folder: Path) -> Non
         raise ConfigError(
             f"there already: {', '.join(there)}; nothing was written",
             remedy="choose another name with --name, or move what is there",
+        )
+    parents = dict.fromkeys(folder / parent for path in new for parent in reversed(path.parents))
+    if file := next((parent for parent in parents if parent.exists() and not parent.is_dir()), None):
+        raise ConfigError(
+            f"{file} is a file, where a folder is needed; nothing was written", remedy="move it, or name another folder"
         )
 
 

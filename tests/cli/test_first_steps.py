@@ -83,7 +83,7 @@ def test_without_a_terminal_nothing_is_asked(evalkit, monkeypatch):
     monkeypatch.setattr(builtins, "input", lambda *_: pytest.fail("asked"))
     assert "wrote evals/support_triage.yaml" in evalkit("init")
     assert "there already" in evalkit("init", code=2)
-    assert "cd other && evalkit run" in evalkit("init", "other", "--no-ci")
+    assert "cd 'an other' && evalkit run" in evalkit("init", "an other", "--no-ci")
 
 
 def test_a_machine_without_weights_starts_with_the_baseline(evalkit, monkeypatch, tmp_path):
@@ -111,7 +111,7 @@ def suite(evalkit, tmp_path):
 
 def test_a_case_is_added_by_flags(evalkit, suite):
     out = evalkit("new-case", str(suite), "--var", "message=a=b", "-e", "bug", "--tag", "x", "--tag", "y")
-    assert "added x-13; support-triage has 13 cases now" in out
+    assert out == "evals/support_triage.yaml: added x-13; support-triage has 13 cases now\n"
     case = load_suite(suite).cases[-1]
     assert (case.id, case.vars, case.expected, case.tags) == ("x-13", {"message": "a=b"}, "bug", ("x", "y"))
 
@@ -130,6 +130,7 @@ def test_a_case_is_asked_for_at_a_terminal(evalkit, suite, answers):
     [
         ((), 'add: --var message="..."'),
         (("--var", "message"), "--var message assigns nothing"),
+        (("--var", "message=x", "--var", "message=y"), "--var gives 'message' twice"),
         (("--var", "message=x", "--id", "job", "-e", "bug"), 'the case id "job" is taken'),
         (("--var", "message=x", "-e", "nonsense"), "nonsense"),
     ],
@@ -236,6 +237,13 @@ def test_a_shell_is_told_commands_options_and_models(evalkit, suite, monkeypatch
     monkeypatch.setenv("COMP_WORDS", words)
     monkeypatch.setenv("COMP_CWORD", str(len(words.split()) - 1))
     assert evalkit().split() == offered
+
+
+@pytest.mark.parametrize("typed", ["support_triage", "support-triage.yaml", "evals/suport_triage.yaml"])
+def test_a_suite_that_was_nearly_named_is_told(evalkit, suite, typed):
+    out = evalkit("validate", typed, code=2)
+    assert out == f"error: {typed}: there is no such file\n  -> did you mean evals/support_triage.yaml?\n"
+    assert "check the path" in evalkit("validate", "another.yaml", code=2)
 
 
 def test_statistics_are_explained_on_request(evalkit, tmp_path):

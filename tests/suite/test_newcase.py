@@ -42,7 +42,7 @@ def test_a_case_is_added_below_the_last_one_and_nothing_else_changes(tmp_path, c
     assert (done.path, done.cases) == (path, 2)
     assert contents(load_suite(path)) == [*before, ("new", dict(NEW.vars), "no", ("a", "b c"))]
     old, lines = text.splitlines(), after.splitlines()
-    start = next(index for index, line in enumerate(lines) if line.startswith(f'{added}: "new"'))
+    start = next(index for index, line in enumerate(lines) if line.startswith(f"{added}: new"))
     assert lines[:start] + lines[start + 4 :] == old
     assert "\r\n" in after if newline == "\r\n" else "\r" not in after
 
@@ -51,7 +51,7 @@ def test_a_blank_line_between_cases_is_a_custom_that_is_kept(tmp_path):
     path = tmp_path / "s.yaml"
     path.write_text(HEAD + "cases:\n  - {id: a, vars: {m: x}, expected: y}\n\n  - {id: b, vars: {m: z}, expected: y}\n")
     add_case(path, NEW)
-    assert 'expected: y}\n\n  - id: "new"\n    vars:' in path.read_text()
+    assert 'expected: y}\n\n  - id: new\n    vars:' in path.read_text()
 
 
 @pytest.mark.parametrize(

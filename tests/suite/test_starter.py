@@ -117,10 +117,46 @@ def test_rows_can_only_be_added_where_each_stands_on_a_line_of_its_own(tmp_path,
 
 
 def test_candidates_are_named_after_their_models():
-    rows = model_rows(["together:meta-llama/Llama-3.3-70B", "ollama:llama3.1:8b", EMBEDDED], [])
+    rows = model_rows(["together:meta-llama/Llama-3.3-70B", "ollama:llama3.1:8b", EMBEDDED])
     assert list(rows) == ["Llama-3.3-70B", "llama3.1:8b", EMBEDDED]
     assert rows["llama3.1:8b"] == '{provider: ollama, model: "llama3.1:8b"}'
     assert keys_of(["together:x", "ollama:y", EMBEDDED, "together:z"]) == ("TOGETHER_API_KEY",)
+
+
+def test_two_providers_models_of_one_name_are_two_candidates(tmp_path):
+    start(tmp_path, models=("openai:gpt-4o", "openrouter:openai/gpt-4o"))
+    again, _ = start(tmp_path, "answer", models=("openai:gpt-4o", "groq:x/gpt-4o", "openrouter:openai/gpt-4o"))
+    models = load_models(tmp_path / again.models)
+    asked = load_suite(tmp_path / again.suite).models[:-1]
+    assert [(models[name].provider, models[name].model) for name in asked] == [
+        ("openai", "gpt-4o"),
+        ("groq", "x/gpt-4o"),
+        ("openrouter", "openai/gpt-4o"),
+    ]
+
+
+@pytest.mark.parametrize("name", ["0", "null", "1e3"])
+def test_a_name_that_yaml_would_take_for_something_else_is_a_name(tmp_path, name):
+    starter, _ = start(tmp_path, name=name, models=("ollama:123",))
+    assert load_suite(tmp_path / starter.suite).name == name
+
+
+def test_lines_are_added_as_the_files_own_are_ended(tmp_path):
+    (tmp_path / "models.yaml").write_bytes(b"models:\r\n  a: {provider: openai, model: a}\r\n")
+    (tmp_path / ".gitignore").write_bytes(b"mine\r\n")
+    start(tmp_path)
+    for file, lines in (("models.yaml", 4), (".gitignore", 4)):
+        text = (tmp_path / file).read_bytes()
+        assert (text.count(b"\r\n"), text.count(b"\n")) == (lines, lines)
+
+
+def test_a_file_in_the_place_of_a_folder_is_named(tmp_path):
+    (tmp_path / "prompts").touch()
+    with pytest.raises(ConfigError, match="prompts is a file, where a folder is needed; nothing was written"):
+        start(tmp_path)
+    with pytest.raises(ConfigError, match="prompts is a file"):
+        start(tmp_path / "prompts")
+    assert [path.name for path in tmp_path.iterdir()] == ["prompts"]
 
 
 def test_what_appears_meanwhile_is_not_overwritten(tmp_path):

@@ -1,0 +1,238 @@
+"""Wire up `evalkit import`: read a source, say what came along and what did not, write it, and say what is next."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import typer
+
+from evalkit.cli.messages import print_error
+from evalkit.cli.printed import Printed
+from evalkit.errors import ConfigError, ExitCode
+from evalkit.imports.draft import DraftRun, DraftSuite, Note
+from evalkit.imports.guess import guess
+from evalkit.imports.kinds import KINDS, read
+from evalkit.imports.options import ImportOptions
+from evalkit.imports.write import Written, suite_name, write_suite
+from evalkit.report.markup import one_line
+from evalkit.structure import error_parts
+
+if TYPE_CHECKING:
+    from evalkit.report import Reports
+
+_SHOWN: Final = 40
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What the command line asks for. Without a `source`, `kind` may be one."""
+
+    kind: str | None
+    source: str | None
+    out: Path | None
+    options: ImportOptions
+    allow_partial: bool = False
+    dry_run: bool = False
+    as_json: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What an import came to: files written, what is wrong with them, and what to type next."""
+
+    written: tuple[Path, ...] = ()
+    cases: int | None = None
+    problems: tuple[ConfigError, ...] = ()
+    next: str | None = None
+    reports: Reports | None = None
+
+
+def columns_of(assigned: Sequence[str]) -> Mapping[str, str]:
+    """Read NAME=COLUMN, as often as it is given.
+
+    Raises:
+        ConfigError: one assigns nothing, or a name is given twice.
+    """
+    columns: dict[str, str] = {}
+    for one in assigned:
+        name, equals, column = (part.strip() for part in one.partition("="))
+        if not (equals and name and column):
+            raise ConfigError(f"--map {one} assigns nothing", remedy="write --map NAME=COLUMN, such as message=text")
+        if name in columns:
+            raise ConfigError(f"--map gives {name} two columns: {columns[name]} and {column}")
+        columns[name] = column
+    return columns
+
+
+def import_source(wanted: Wanted) -> ExitCode:
+    """Import a source, and print what came of it.
+
+    Raises:
+        ConfigError: the source, or an option, cannot be used; or a file is there already.
+        WriteError: a file cannot be written.
+    """
+    if wanted.kind is None:
+        _print_kinds()
+        return ExitCode.BAD_CONFIG
+    kind, source = _kind_and_source(wanted.kind, wanted.source)
+    draft = _named(read(kind, source, wanted.options), wanted.options.name)
+    lost = [note for note in draft.notes if note.lost]
+    refused = bool(lost) and not wanted.allow_partial
+    outcome = Outcome() if refused or wanted.dry_run else _written(draft, wanted)
+    if wanted.as_json:
+        _print_json(kind, source, draft, outcome)
+    else:
+        _print(kind, source, draft, outcome)
+        if refused:
+            _say(
+                f"nothing was written: {_count(len(lost), 'thing')} would be lost; write the rest with --allow-partial"
+            )
+        elif wanted.dry_run:
+            _say("nothing was written: --dry-run")
+    for problem in outcome.problems:
+        print_error(problem)
+    return ExitCode.BAD_CONFIG if refused or outcome.problems else ExitCode.OK
+
+
+def _kind_and_source(kind: str, source: str | None) -> tuple[str, str]:
+    if source is not None:
+        return kind, source
+    if kind in KINDS:
+        raise ConfigError(
+            "SOURCE is missing", remedy=f"write: evalkit import {kind} {KINDS[kind].words.split(':')[0]!r}"
+        )
+    if "://" not in kind and not Path(kind).exists():
+        raise ConfigError(
+            f"there is no {kind}", remedy=f"name a file, or one of the kinds: {', '.join(KINDS)}, and a file"
+        )
+    found = guess(kind)
+    if found is None:
+        raise ConfigError(
+            f"what {kind} is cannot be told from it",
+            remedy=f"say it: evalkit import KIND {shlex.quote(kind)}, with one of: {', '.join(KINDS)}",
+        )
+    return found, kind
+
+
+def _named(draft: DraftSuite | DraftRun, name: str | None) -> DraftSuite | DraftRun:
+    if name is not None and suite_name(name) != name.lower():
+        raise ConfigError(
+            f"{name!r} cannot name a suite", remedy="use letters, digits, '.', - and _ only, such as support-triage"
+        )
+    if isinstance(draft, DraftRun):
+        return draft if name is None else dataclasses.replace(draft, suite=name)
+    return draft if name is None else dataclasses.replace(draft, name=name)
+
+
+def _written(draft: DraftSuite | DraftRun, wanted: Wanted) -> Outcome:
+    if isinstance(draft, DraftRun):
+        return _written_run(draft, wanted.out or Path("results"))
+    written = write_suite(draft, wanted.out or Path(draft.name))
+    return Outcome(written.files, written.cases, written.problems, _next(written, draft))
+
+
+def _next(written: Written, draft: DraftSuite) -> str:
+    todo = bool(written.problems or draft.todo or any(note.lost for note in draft.notes))
+    command = ["evalkit", "validate" if todo else "run", str(written.suite)]
+    return shlex.join([*command, *(["--allow-code"] if written.needs_code else [])])
+
+
+def _written_run(draft: DraftRun, results: Path) -> Outcome:
+    from evalkit.analysis import load_run
+    from evalkit.imports.store import store
+    from evalkit.report import write_reports
+
+    folder = store(draft, results)
+    reports = write_reports(load_run(folder))
+    return Outcome((folder,), next=shlex.join(["evalkit", "view", str(folder)]), reports=reports)
+
+
+def _print(kind: str, source: str, draft: DraftSuite | DraftRun, outcome: Outcome) -> None:
+    _say(f"{source}, read as {kind}: {_contents(draft)}")
+    width = max((len(share.kind) for share in draft.shares), default=0)
+    for share in draft.shares:
+        _say(f"  {share.kind:<{width}}  {share.carried:,} of {share.found:,}")
+    for title, notes in (
+        ("Lost:", [note for note in draft.notes if note.lost]),
+        ("Carried over with a change:", [note for note in draft.notes if not note.lost]),
+    ):
+        _print_notes(title, notes)
+    for path in outcome.written:
+        _say(f"wrote {path}")
+    if outcome.reports:
+        from evalkit.cli.screen import print_results
+
+        print_results(outcome.reports)
+    if outcome.next:
+        _say(f"Next:\n  {outcome.next}")
+
+
+def _contents(draft: DraftSuite | DraftRun) -> str:
+    several = (("case", draft.cases), ("prompt", draft.prompts), ("model", draft.models))
+    return ", ".join(_count(len(things), name) for name, things in several if len(things))
+
+
+def _print_notes(title: str, notes: Sequence[Note]) -> None:
+    if notes:
+        _say(title)
+    for note in notes[:_SHOWN]:
+        _say(f"  {note.where}: {note.message}{f'. {_sentence(note.remedy)}' if note.remedy else ''}")
+    if len(notes) > _SHOWN:
+        _say(f"  ... and {len(notes) - _SHOWN} more; see them all with --json")
+
+
+def _sentence(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+def _print_kinds() -> None:
+    width = max(map(len, KINDS))
+    _say("What can be imported, as evalkit import KIND SOURCE:")
+    for kind in KINDS.values():
+        _say(f"  {kind.name:<{width}}  {kind.words}; becomes a {kind.becomes}")
+
+
+def _say(text: str) -> None:
+    typer.echo("\n".join(one_line(line) for line in text.split("\n")))
+
+
+def _count(number: int, thing: str) -> str:
+    return f"{number:,} {thing}{'' if number == 1 else 's'}"
+
+
+def _print_json(kind: str, source: str, draft: DraftSuite | DraftRun, outcome: Outcome) -> None:
+    problems = [part for problem in outcome.problems for part in error_parts(problem)]
+    content = {
+        "kind": kind,
+        "source": source,
+        "becomes": KINDS[kind].becomes,
+        "name": draft.suite if isinstance(draft, DraftRun) else draft.name,
+        "cases": len(draft.cases),
+        "prompts": len(draft.prompts),
+        "models": len(draft.models),
+        "shares": [dataclasses.asdict(share) for share in draft.shares],
+        "notes": [_note(note) for note in draft.notes],
+        "written": [str(path) for path in outcome.written],
+        "problems": [{"where": str(one.where or ""), "message": one.message, "remedy": one.remedy} for one in problems],
+        "next": outcome.next,
+    }
+    printed = Printed()
+    printed.write(json.dumps(content, ensure_ascii=False, indent=2) + "\n")
+    printed.close()
+
+
+def _note(note: Note) -> dict[str, Any]:
+    return {
+        "file": str(note.where.path),
+        "line": note.where.line,
+        "kind": note.kind,
+        "message": note.message,
+        "lost": note.lost,
+        "remedy": note.remedy,
+    }

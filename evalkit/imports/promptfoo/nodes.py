@@ -1,0 +1,99 @@
+"""Values of a config with the places they stand at, and the notes about what does not come along."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final, TypeAlias
+
+from evalkit.errors import Location
+from evalkit.imports.draft import Note, Share
+from evalkit.types import Json
+
+Path: TypeAlias = tuple[str | int, ...]
+
+_MAX_NOTES: Final = 2_000
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """A value of a source file: plain data, and how to find the place of what is inside of it."""
+
+    value: Any
+    locate: Callable[[Path], Location]
+    path: Path = ()
+
+    @property
+    def where(self) -> Location:
+        """Its place."""
+        return self.locate(self.path)
+
+    def get(self, key: str) -> Node | None:
+        """The value of a key; None where there is none, or null."""
+        value = self.value.get(key) if isinstance(self.value, Mapping) else None
+        return None if value is None else Node(value, self.locate, (*self.path, key))
+
+    def text(self, key: str) -> str | None:
+        """The text of a key; a number counts as how it is spelled."""
+        value = self.value.get(key) if isinstance(self.value, Mapping) else None
+        if isinstance(value, bool) or not isinstance(value, (str, int, float)):
+            return None
+        return str(value)
+
+    def number(self, key: str) -> float | int | None:
+        """The number of a key."""
+        value = self.value.get(key) if isinstance(self.value, Mapping) else None
+        return value if isinstance(value, (int, float)) and not isinstance(value, bool) else None
+
+    def items(self) -> Iterator[Node]:
+        """The items of a list; of anything else, itself alone."""
+        if not isinstance(self.value, list):
+            yield self
+            return
+        for index, value in enumerate(self.value):
+            yield Node(value, self.locate, (*self.path, index))
+
+    def entries(self) -> Iterator[tuple[str, Node]]:
+        """The keys of a mapping with their values."""
+        if isinstance(self.value, Mapping):
+            for key, value in self.value.items():
+                yield str(key), Node(value, self.locate, (*self.path, key))
+
+    def with_value(self, value: Json) -> Node:
+        """Another value at the same place, such as what stands in the file that it names."""
+        path, locate = self.path, self.locate
+        return Node(value, lambda _: locate(path))
+
+
+@dataclass(slots=True)
+class Notes:
+    """Gathers notes, each once, and counts what was found and carried over."""
+
+    notes: list[Note] = field(default_factory=list)
+    counts: dict[str, list[int]] = field(default_factory=dict)
+    _seen: set[tuple[str, str, str]] = field(default_factory=set)
+
+    def lost(self, where: Location, kind: str, message: str, remedy: str = "") -> str:
+        """Note what is missing from the result; returns what to write there as a TODO."""
+        self._add(Note(where, kind, message, remedy=remedy))
+        return f"{message} ({where})" + (f": {remedy}" if remedy else "")
+
+    def remark(self, where: Location, kind: str, message: str, remedy: str = "") -> None:
+        """Note what is not quite the same, or decides nothing."""
+        self._add(Note(where, kind, message, lost=False, remedy=remedy))
+
+    def _add(self, note: Note) -> None:
+        key = (str(note.where), note.kind, note.message)
+        if key not in self._seen and len(self.notes) < _MAX_NOTES:
+            self._seen.add(key)
+            self.notes.append(note)
+
+    def count(self, kind: str, *, carried: bool, found: int = 1) -> None:
+        """Count things of a kind."""
+        counts = self.counts.setdefault(kind, [0, 0])
+        counts[0] += found
+        counts[1] += found if carried else 0
+
+    def shares(self) -> tuple[Share, ...]:
+        """How much of each kind came along."""
+        return tuple(Share(kind, found, carried) for kind, (found, carried) in self.counts.items())

@@ -1,0 +1,1 @@
+"""The one-line scripts of assertions and transforms: read, understood where they are mechanical, and never run."""

@@ -1,0 +1,364 @@
+"""Scripts as scorers: what passes an answer, said in our words, where that means the same.
+
+A script that fails on the way (JSON that is none, a key of what is not there) fails the answer, also under `!`. So
+every condition on the answer's JSON comes with a `guard`: the scorer that fails wherever the script would.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final, NamedTuple
+
+from evalkit.imports.promptfoo.scripts import jsonpaths
+from evalkit.imports.promptfoo.scripts.lengths import bounds
+from evalkit.imports.promptfoo.scripts.patterns import python_pattern
+from evalkit.imports.promptfoo.scripts.subjects import (
+    Constant,
+    Nothing,
+    Place,
+    Scope,
+    Size,
+    Subject,
+    Text,
+    ToolArgument,
+    ToolName,
+    Value,
+    Words,
+    subject,
+)
+from evalkit.imports.promptfoo.scripts.toolcalls import argument_is, name_is
+from evalkit.imports.promptfoo.scripts.tree import (
+    Arrow,
+    Binary,
+    Call,
+    Choice,
+    Expression,
+    Fields,
+    Items,
+    Literal,
+    Member,
+    Name,
+    NotMechanicalError,
+    Pattern,
+    Unary,
+    with_names,
+)
+from evalkit.imports.promptfoo.specs import Spec, grouped, negated, spec
+from evalkit.types import Json
+
+_FLIPPED: Final = {"<": ">", ">": "<", "<=": ">=", ">=": "<="}
+_OPPOSITE: Final = {"!==": "===", "!=": "=="}
+_EXACT: Final = ("===", "==", "!==", "!=")
+_ARITHMETIC: Final = ("+", "-", "*", "/")
+WHOLE_JSON: Final = spec("json", strict=True)
+
+
+class Condition(NamedTuple):
+    """A scorer and its guard; `mixed` where its parts can fail in different ways, so that it cannot be turned round."""
+
+    spec: Spec
+    guard: Spec | None = None
+    mixed: bool = False
+
+
+def scorer_of(tree: Expression, scope: Scope, threshold: float | None = None) -> Spec:
+    """Say a script as a scorer.
+
+    Args:
+        tree: the script.
+        scope: what it can refer to; remarks are added there.
+        threshold: the number from which on a script passes that gives a number; None: above 0.
+
+    Raises:
+        NotMechanicalError: it cannot be said so that it means the same.
+    """
+    match tree:
+        case Fields(fields, ()) if "pass" in dict(fields):
+            return scorer_of(dict(fields)["pass"], scope)
+        case Choice(_, Literal(), Literal()):
+            return _choice(tree, scope, threshold)
+        case Member(_, Literal("length")) | Binary("+" | "-" | "*" | "/") | Call(Member(Name("Math"), _), _):
+            return _number(tree, scope, threshold)
+        case Member() | Name() | Call(Member(_, Literal("match")), _):
+            return _returned(tree, scope)
+        case _:
+            return _Translator(scope).condition(tree).spec
+
+
+def _number(tree: Expression, scope: Scope, threshold: float | None) -> Spec:
+    found = bounds(tree, scope, threshold)
+    if isinstance(tree, (Binary, Call)):
+        scope.remark("of a graded value only the verdict comes along: whether it passes")
+    _about_lengths(scope)
+    return spec("length", min_chars=found.least, max_chars=found.most)
+
+
+def _choice(tree: Choice, scope: Scope, threshold: float | None) -> Spec:
+    """`condition ? 1 : 0`."""
+    condition = _Translator(scope).condition(tree.condition)
+    then, otherwise = (_constant_passes(part, threshold) for part in (tree.then, tree.otherwise))
+    if then == otherwise:
+        raise NotMechanicalError("a choice of which both sides pass, or none")
+    return condition.spec if then else _inverse(condition).spec
+
+
+def _constant_passes(tree: Expression, threshold: float | None) -> bool:
+    value = tree.value if isinstance(tree, Literal) else None
+    if isinstance(value, bool):
+        return value
+    if not isinstance(value, (int, float)):
+        raise NotMechanicalError("a choice between other things than numbers")
+    return value > 0 if threshold is None else value >= threshold
+
+
+def _returned(tree: Expression, scope: Scope) -> Spec:
+    """A value of the JSON as the verdict: true, or a number above 0."""
+    found = subject(tree, scope)
+    if not isinstance(found, Value) or not found.path:
+        raise NotMechanicalError("a text is no verdict")
+    place = jsonpaths.singular(found.path)
+    return jsonpaths.holds(f"{place} == true || {place} > 0")
+
+
+def _inverse(condition: Condition) -> Condition:
+    if condition.mixed:
+        raise NotMechanicalError("a negation of conditions that can fail in different ways")
+    turned = negated(condition.spec)
+    if condition.guard is None:
+        return Condition(turned)
+    return Condition(grouped("all_of", [condition.guard, turned]), condition.guard)
+
+
+def _about_lengths(scope: Scope) -> None:
+    scope.remark("lengths are counted without the white space around the answer, and an emoji as one character")
+
+
+@dataclass(frozen=True, slots=True)
+class _Translator:
+    scope: Scope
+
+    def condition(self, tree: Expression) -> Condition:
+        """Say an expression, taken as true or false, as a scorer."""
+        match tree:
+            case Binary("&&" | "||" as operator, left, right):
+                return self._both(operator, self.condition(left), self.condition(right))
+            case Unary("!", Unary("!", operand)):
+                return self.condition(operand)
+            case Unary("!", operand):
+                return _inverse(self.condition(operand))
+            case Binary(operator, left, right) if operator not in _ARITHMETIC:
+                return self._compared(operator, left, right)
+            case Choice(condition, then, Literal(False)):
+                return self._both("&&", self.condition(condition), self.condition(then))
+            case Call(Name("Boolean"), (operand,)):
+                return self.condition(operand)
+            case Call():
+                return self._called(tree)
+            case _:
+                return self._truth(subject(tree, self.scope))
+
+    def _both(self, operator: str, left: Condition, right: Condition) -> Condition:
+        mixed = left.mixed or right.mixed or left.guard != right.guard
+        if operator == "&&":
+            return Condition(grouped("all_of", [left.spec, right.spec]), left.guard or right.guard, mixed)
+        either = grouped("any_of", [left.spec, right.spec])
+        if left.mixed:
+            raise NotMechanicalError("an alternative to conditions that can fail in different ways")
+        if left.guard is not None and left.guard != right.guard:
+            either = grouped("all_of", [left.guard, either])
+        return Condition(either, left.guard or right.guard, mixed)
+
+    def _called(self, tree: Call) -> Condition:
+        match tree:
+            case Call(Member(Pattern() as pattern, Literal("test")), (argument,)):
+                return self._matched(pattern, argument)
+            case Call(Member(owner, Literal("match" | "search")), (Pattern() as pattern,)):
+                return self._matched(pattern, owner)
+            case Call(Member(Name("Array"), Literal("isArray")), (argument,)):
+                return _kind(subject(argument, self.scope), "array")
+            case Call(Member(owner, Literal("some" | "every" as method)), (Arrow(parameter, body),)):
+                return self._of_items(owner, method, parameter, body)
+            case Call(Member(owner, Literal(str() as method)), (argument,)):
+                return self._asked(owner, method, argument)
+            case _:
+                return self._truth(subject(tree, self.scope))
+
+    def _matched(self, pattern: Pattern, on: Expression) -> Condition:
+        found = subject(on, self.scope)
+        source, flags = python_pattern(pattern.source, pattern.flags)
+        if isinstance(found, Text) and not found.case:
+            if found.strip and any(mark in source for mark in ("^", r"\Z", "$")):
+                raise NotMechanicalError("a pattern that looks at the ends of a trimmed text")
+            return Condition(spec("regex", pattern=source, flags=flags))
+        raise NotMechanicalError("a pattern is looked for in something else than the answer")
+
+    def _of_items(self, owner: Expression, method: str, parameter: str, body: Expression) -> Condition:
+        if isinstance(owner, Items) or isinstance(subject(owner, self.scope), Constant):
+            return self._of_constants(owner, method, parameter, body)
+        found = subject(owner, self.scope)
+        if not isinstance(found, Value) or found.case or found.number:
+            raise NotMechanicalError(f"`.{method}()` of something else than a list")
+        return Condition(*jsonpaths.of_items(found, method, parameter, body, self.scope))
+
+    def _of_constants(self, owner: Expression, method: str, parameter: str, body: Expression) -> Condition:
+        """A list that is written out: the condition for each of its items."""
+        found = subject(owner, self.scope)
+        values = found.value if isinstance(found, Constant) else None
+        if not isinstance(values, list) or not values:
+            raise NotMechanicalError("a list that is not known")
+        conditions = [self.condition(with_names(body, {parameter: Literal(value)})) for value in values]
+        operator = "||" if method == "some" else "&&"
+        first, *rest = conditions
+        for one in rest:
+            first = self._both(operator, first, one)
+        return first
+
+    def _asked(self, owner: Expression, method: str, argument: Expression) -> Condition:
+        """`owner.includes(argument)` and its like."""
+        on, wanted = subject(owner, self.scope), subject(argument, self.scope)
+        match on, method, wanted:
+            case Text(), "includes" | "startsWith" | "endsWith", Constant(str() as text) if text:
+                return Condition(_text(on, method, text))
+            case Constant(list() as texts), "includes", Text() if texts and all(isinstance(one, str) for one in texts):
+                return Condition(_equal(wanted, texts))
+            case Constant(str() as text), "includes", Text():
+                raise NotMechanicalError("the answer is looked for in a text")
+            case Value(), "includes" | "startsWith" | "endsWith", Constant():
+                return Condition(*jsonpaths.asked(on, method, wanted.value))
+            case Constant(list() as values), "includes", Value():
+                return Condition(*jsonpaths.one_of(wanted, values))
+            case Constant(list() as names), "includes", ToolName() if all(isinstance(name, str) for name in names):
+                return Condition(grouped("any_of", [name_is(str(name), self.scope) for name in names]))
+            case _:
+                raise NotMechanicalError(f"`.{method}()` is not understood here")
+
+    def _compared(self, operator: str, left: Expression, right: Expression) -> Condition:
+        if isinstance(left, Unary) and left.operator == "typeof":
+            return self._typed(operator, left.operand, right)
+        one, other = subject(left, self.scope), subject(right, self.scope)
+        if isinstance(one, (Constant, Nothing)):
+            one, other, operator = other, one, _FLIPPED.get(operator, operator)
+        if operator in _OPPOSITE:
+            return _inverse(self._holds(one, _OPPOSITE[operator], other))
+        return self._holds(one, operator, other)
+
+    def _holds(self, one: Subject, operator: str, other: Subject) -> Condition:
+        match one, other:
+            case Value(), Nothing() if operator in _EXACT and not one.number:
+                return _inverse(Condition(*jsonpaths.there(one)))
+            case Value(), Constant(value):
+                return Condition(*jsonpaths.compared(one, operator, value))
+            case Text(), Constant(str() as text) if operator in _EXACT:
+                return Condition(_equal(one, [text]))
+            case ToolName(), Constant(str() as name) if operator in _EXACT:
+                return Condition(name_is(name, self.scope))
+            case ToolArgument(path), Constant(value) if operator in _EXACT and path:
+                return Condition(argument_is(path, value, self.scope))
+            case Size(Value() as value), Constant(int() | float() as number):
+                return Condition(*jsonpaths.sized(value, operator, number))
+            case Size(Text() as text, unit), Constant(int() | float() as number) if not text.case:
+                return Condition(self._sized(unit, operator, number))
+            case Place(text, wanted), Constant(int() as number):
+                return self._placed(text, wanted, operator, number)
+            case _:
+                raise NotMechanicalError("a comparison of what is not understood")
+
+    def _typed(self, operator: str, operand: Expression, right: Expression) -> Condition:
+        kind = right.value if isinstance(right, Literal) else None
+        kinds = {"string": "string", "number": "number", "boolean": "boolean"}
+        found = subject(operand, self.scope)
+        if isinstance(found, Text) and kind == "string":
+            raise NotMechanicalError("the type of the whole answer is asked for")
+        if operator not in _EXACT or kind not in kinds:
+            raise NotMechanicalError("a type that is not understood")
+        condition = _kind(found, kinds[str(kind)])
+        return _inverse(condition) if operator in _OPPOSITE else condition
+
+    def _sized(self, unit: str, operator: str, number: float) -> Spec:
+        least, most = _whole_bounds(operator, number)
+        if least is not None and least <= 0 and most is None:
+            raise NotMechanicalError("a length that every answer has")
+        if most is not None and most < 0:
+            raise NotMechanicalError("a length that no answer has")
+        if unit == "words":
+            return spec("length", min_words=least, max_words=most)
+        if least == 1 and most is None:
+            return spec("regex", pattern=r"[\s\S]")
+        _about_lengths(self.scope)
+        return {
+            "length": {key: value for key, value in (("min_chars", least), ("max_chars", most)) if value is not None}
+        }
+
+    def _placed(self, text: Text, wanted: str, operator: str, number: int) -> Condition:
+        found = Condition(_text(text, "includes", wanted))
+        if (operator, number) in ((">", -1), (">=", 0)):
+            return found
+        if (operator, number) in (("===", -1), ("==", -1), ("<", 0)):
+            return _inverse(found)
+        if (operator, number) in (("===", 0), ("==", 0)):
+            return Condition(_text(text, "startsWith", wanted))
+        raise NotMechanicalError("a place in the answer")
+
+    def _truth(self, found: Subject) -> Condition:
+        match found:
+            case Text():
+                return Condition(spec("regex", pattern=r"\S" if found.strip else r"[\s\S]"))
+            case Value() if found.path and not found.number:
+                return Condition(*jsonpaths.truthy(found))
+            case Size(Text() as text):
+                return self._truth(text)
+            case Size(Value() as value):
+                return Condition(*jsonpaths.sized(value, ">", 0))
+            case Words():
+                raise NotMechanicalError("a list of words is no verdict")
+            case _:
+                raise NotMechanicalError("a verdict that does not hang on the answer")
+
+
+def _whole_bounds(operator: str, number: float) -> tuple[int | None, int | None]:
+    whole = number == int(number)
+    least: dict[str, Callable[[], tuple[int | None, int | None]]] = {
+        ">": lambda: (int(number // 1) + 1, None),
+        ">=": lambda: (-int(-number // 1), None),
+        "<": lambda: (None, -int(-number // 1) - 1),
+        "<=": lambda: (None, int(number // 1)),
+    }
+    if operator in least:
+        return least[operator]()
+    if operator not in _EXACT or not whole:
+        raise NotMechanicalError("a length that no answer has")
+    return int(number), int(number)
+
+
+def _text(text: Text, method: str, wanted: str) -> Spec:
+    fold = _folded(text, wanted)
+    if method == "includes":
+        if text.strip and wanted != wanted.strip():
+            raise NotMechanicalError("white space is looked for at the ends of a trimmed text")
+        return spec("contains", value=wanted, ignore_case=fold)
+    name = "starts_with" if method == "startsWith" else "ends_with"
+    return {
+        name: {"value": wanted, **({} if text.strip else {"strip": False}), **({"ignore_case": True} if fold else {})}
+    }
+
+
+def _equal(text: Text, accepted: list[Json]) -> Spec:
+    fold = {_folded(text, str(one)) for one in accepted} == {True}
+    options: dict[str, Json] = {"values": accepted}
+    return {"one_of": options | ({} if text.strip else {"strip": False}) | ({"ignore_case": True} if fold else {})}
+
+
+def _folded(text: Text, wanted: str) -> bool:
+    """Whether the case of the text was changed, so that it does not count."""
+    if not text.case:
+        return False
+    if (wanted.lower() if text.case == "lower" else wanted.upper()) != wanted:
+        raise NotMechanicalError(f"{wanted!r} cannot occur in a text of {text.case} case: no answer passes")
+    return True
+
+
+def _kind(found: Subject, kind: str) -> Condition:
+    if not isinstance(found, Value) or found.case or found.number:
+        raise NotMechanicalError("the type of something else than a value of the JSON")
+    return Condition(*jsonpaths.typed(found, kind))

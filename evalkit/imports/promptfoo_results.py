@@ -1,0 +1,277 @@
+"""promptfoo's results as a run: what `promptfoo eval -o out.json` (or .jsonl) and `promptfoo export eval` write.
+
+Rows are the same in all versions but for details. Version 2 has a `table` and does not tell errors from failures;
+versions 3 and 4 number prompts and tests and say why a row failed. An eval as it is shared has its rows and prompts at
+the top. JSON lines are rows alone.
+
+An error (no answer, or no verdict) is told from a failure by `failureReason`, and where that is not said by whether
+anything was graded. An answer out of promptfoo's cache has no latency: what it says is the time of the look-up.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
+from itertools import islice
+from pathlib import Path
+from typing import Final
+
+from evalkit.errors import ConfigError, Location
+from evalkit.imports.draft import DraftRun, Share
+from evalkit.imports.gathering import Found, Gathered, Notes, complete_notes
+from evalkit.imports.jsonfiles import read_document, read_lines
+from evalkit.imports.options import ImportOptions
+from evalkit.imports.promptfoo_rows import Row, row_of
+from evalkit.imports.promptfoo_trials import Trials, guessed_repeat, told_repeat
+from evalkit.imports.values import count, first_moment, items, mapping, text
+from evalkit.imports.write import suite_name
+from evalkit.runner.manifest import ManifestModel, ManifestPrompt
+from evalkit.runner.plan import fingerprint
+from evalkit.types import Json
+
+TOOL: Final = "promptfoo"
+
+
+@dataclass(frozen=True, slots=True)
+class _Export:
+    """A file of results, whatever its version: rows with their places, and what stands around them."""
+
+    rows: Callable[[], Iterator[tuple[Location, Json | ConfigError]]]
+    prompts: tuple[Json, ...]
+    stats: Mapping[str, Json]
+    config: Mapping[str, Json]
+    about: Mapping[str, Json]
+    created: tuple[Json, ...]
+
+
+def read(source: Path, options: ImportOptions) -> DraftRun:
+    """Read promptfoo's results.
+
+    Raises:
+        ConfigError: the file cannot be read, or is none that promptfoo writes.
+    """
+    export = _lines(source) if source.suffix.lower() in {".jsonl", ".ndjson"} else _document(source)
+    where, notes = Location(source), Notes()
+    reading = _Reading(export, where, notes, options)
+    gathered = Gathered(reading.found())
+    if not gathered.tally.answers:
+        raise ConfigError(
+            "holds no result of promptfoo that can be read",
+            where=where,
+            remedy="name a file that `promptfoo eval -o out.json`, `-o out.jsonl` or `promptfoo export eval` wrote",
+        )
+    reading.compare_with_stats()
+    return DraftRun(
+        suite=suite_name(options.name or _name(export, source)),
+        tool=_tool(export),
+        source=str(source),
+        created_at=first_moment(source, *export.created),
+        models=tuple(map(_model, reading.ordered(gathered.models))),
+        prompts=tuple(_prompt(name, reading.templates.get(name, "")) for name in gathered.prompts),
+        cases=gathered.cases,
+        answers=gathered.answers,
+        trials=gathered.tally.trials,
+        description=text(export.config.get("description"))[:1000],
+        notes=complete_notes(notes, gathered, where),
+        shares=(Share("result", reading.seen, gathered.tally.answers),),
+    )
+
+
+def _lines(source: Path) -> _Export:
+    return _Export(partial(read_lines, source), (), {}, {}, {}, ())
+
+
+def _document(source: Path) -> _Export:
+    data = read_document(source)
+    top = mapping(data)
+    inner = mapping(top.get("results"))
+    rows = top.get("results") if isinstance(top.get("results"), list) else inner.get("results")
+    if not isinstance(rows, list):
+        raise ConfigError(
+            "is not a file of promptfoo's results: it has no `results`",
+            where=Location(source),
+            remedy="name a file that `promptfoo eval -o out.json` or `promptfoo export eval` wrote",
+        )
+    head = mapping(mapping(inner.get("table")).get("head"))
+    prompts = items(top.get("prompts")) or items(inner.get("prompts")) or items(head.get("prompts"))
+    metadata = mapping(top.get("metadata"))
+    return _Export(
+        rows=partial(_numbered, source, rows),
+        prompts=tuple(prompts),
+        stats=mapping(inner.get("stats") or top.get("stats")),
+        config=mapping(top.get("config")),
+        about=metadata,
+        created=(
+            inner.get("timestamp"),
+            top.get("createdAt"),
+            metadata.get("evaluationCreatedAt"),
+            _moment_in(top.get("evalId") or top.get("id")),
+            metadata.get("exportedAt"),
+        ),
+    )
+
+
+def _numbered(source: Path, rows: list[Json]) -> Iterator[tuple[Location, Json | ConfigError]]:
+    """Rows in the order of tests and prompts: they stand in the order in which they were done."""
+    for number, row in sorted(enumerate(rows, 1), key=_order):
+        yield Location(f"{source} (result {number})"), row
+
+
+def _order(numbered: tuple[int, Json]) -> tuple[float, float]:
+    row = mapping(numbered[1])
+    test, prompt = count(row.get("testIdx")), count(row.get("promptIdx"))
+    return math.inf if test is None else test, math.inf if prompt is None else prompt
+
+
+def _moment_in(eval_id: Json) -> str:
+    """The moment that stands in an eval's id, `eval-2024-10-02T21:37:20-kMQ` or `eval-WJi-2025-10-01T20:08:11`."""
+    parts = text(eval_id).split("-")
+    dates = [at for at, part in enumerate(parts) if len(part) == 4 and part.isdigit()]
+    return "-".join(parts[dates[0] : dates[0] + 3]) if dates else ""
+
+
+def _name(export: _Export, source: Path) -> str:
+    description = text(export.config.get("description"))
+    return description if 0 < len(description) <= 60 else source.stem
+
+
+def _tool(export: _Export) -> str:
+    version = text(export.about.get("promptfooVersion"))
+    return f"{TOOL} {version[:40]}" if version else TOOL
+
+
+def _model(name: str) -> ManifestModel:
+    """A candidate by its provider's id or label; of an id such as `openai:gpt-5` the first part is the provider."""
+    provider, colon, model = name.partition(":")
+    return ManifestModel(
+        name=name,
+        provider=provider if colon else TOOL,
+        fingerprint=fingerprint([TOOL, name]),
+        model=(model if colon else name) or None,
+        concurrency=0,
+    )
+
+
+def _prompt(name: str, template: str) -> ManifestPrompt:
+    told = (("user", template),) if template else ()
+    return ManifestPrompt(name, fingerprint([TOOL, name, template]), template=told)
+
+
+class _Reading:
+    """Goes through the rows once, and keeps count."""
+
+    def __init__(self, export: _Export, where: Location, notes: Notes, options: ImportOptions) -> None:
+        self.seen = 0
+        self.templates: dict[str, str] = {}
+        """The text of each prompt, by name."""
+        self._export = export
+        self._where = where
+        self._notes = notes
+        self._limit = options.limit
+        self._names = _Names(export.prompts, options)
+        self._outcomes: Counter[str] = Counter()
+
+    def found(self) -> Iterator[Found]:
+        """Every row that can be used, as a case and an answer."""
+        trials = Trials(self._repeat())
+        for where, data in islice(self._export.rows(), self._limit):
+            self.seen += 1
+            row = _row(data, where, self._notes)
+            if row is not None:
+                self._outcomes[row.outcome] += 1
+                model, prompt, template = self._names.of(row)
+                self.templates.setdefault(prompt, template)
+                yield Found(row.case, row.answer(model, prompt, trials.trial(row)))
+
+    def _repeat(self) -> int:
+        told = told_repeat(self._export.config)
+        if told is not None:
+            return told
+        rows = (_row(data, where, Notes()) for where, data in islice(self._export.rows(), self._limit))
+        guessed = guessed_repeat(row for row in rows if row is not None)
+        if guessed > 1:
+            self._notes.once(
+                self._where, "test", f"every test stands there {guessed} times: taken as that many trials of each"
+            )
+        return guessed
+
+    def ordered(self, models: Iterable[str]) -> list[str]:
+        """Names of models in the source's order, as far as it has one."""
+        known = self._names.models()
+        return sorted(models, key=lambda name: known.index(name) if name in known else len(known))
+
+    def compare_with_stats(self) -> None:
+        """Say where the source's own counts are not those of its rows; of a part there is nothing to compare."""
+        stats, counts = self._export.stats, self._outcomes
+        told = {name: count(stats.get(name)) for name in ("successes", "failures", "errors")}
+        if self._limit is not None or told["successes"] is None or told["failures"] is None:
+            return
+        # Before there was a count of errors they were failures.
+        ours = (counts["passed"], counts["failed"] + (counts["error"] if told["errors"] is None else 0))
+        theirs = (told["successes"], told["failures"])
+        if ours != theirs or (told["errors"] is not None and told["errors"] != counts["error"]):
+            self._notes.add(
+                self._where,
+                "stats",
+                f"its stats count {theirs[0]} passed, {theirs[1]} failed and {told['errors'] or 0} errors, its rows "
+                f"{counts['passed']}, {counts['failed']} and {counts['error']}: the rows were taken",
+                lost=False,
+            )
+
+
+def _row(data: Json | ConfigError, where: Location, notes: Notes) -> Row | None:
+    """A row that can be used; of any other the notes tell why not."""
+    try:
+        if isinstance(data, ConfigError):
+            raise data
+        return row_of(data, where, notes)
+    except ConfigError as error:
+        notes.error("result", error, where)
+        return None
+
+
+class _Names:
+    """What to call the candidates: by number where rows have one, as two may be called the same."""
+
+    def __init__(self, prompts: tuple[Json, ...], options: ImportOptions) -> None:
+        self._options = options
+        self._prompts: dict[str, str] = {}
+        self._templates: dict[str, str] = {}
+        self._by_number: dict[int, tuple[str, str, str]] = {}
+        taken: Counter[tuple[str, str]] = Counter()
+        for number, entry in enumerate(map(mapping, prompts)):
+            raw, label = text(entry.get("raw")), text(entry.get("label") or entry.get("display"))
+            if label and raw:
+                self._templates.setdefault(label, raw)
+            pair = (text(entry.get("provider")), self._prompt(label or raw, raw or label))
+            taken[pair] += 1
+            suffix = f" ({taken[pair]})" if taken[pair] > 1 else ""
+            if pair[0]:
+                self._by_number[number] = (pair[0] + suffix, pair[1], raw)
+
+    def models(self) -> list[str]:
+        """The names of the models that the source lists, in its order."""
+        return list(dict.fromkeys(model for model, _, _ in self._by_number.values()))
+
+    def of(self, row: Row) -> tuple[str, str, str]:
+        """The names of a row's model and prompt, and the prompt's text as far as it is known."""
+        known = self._by_number.get(row.prompt_number) if row.prompt_number is not None else None
+        if known is not None:
+            return known
+        model = row.provider or next(iter(self._options.models), "unnamed")
+        # Without a label the text of the prompt as it was sent would make each case a prompt of its own.
+        template = self._templates.get(row.prompt_label, "")
+        return model, self._prompt(row.prompt_label, template or row.prompt_label), template
+
+    def _prompt(self, label: str, raw: str) -> str:
+        """A prompt's name: its label where that is one, else a number in the order in which prompts are met."""
+        key = label or raw
+        if key not in self._prompts:
+            tame = 0 < len(label) <= 60 and "\n" not in label and "{" not in label and (label != raw or len(raw) <= 30)
+            number = len(self._prompts) + 1
+            name = label if tame and label not in self._prompts.values() else f"prompt-{number}"
+            self._prompts[key] = (self._options.prompt or name) if not self._prompts else name
+        return self._prompts[key]
