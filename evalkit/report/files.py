@@ -12,6 +12,7 @@ from evalkit.files import write_atomically
 from evalkit.report.html import CaseSample, html_report, run_picture
 from evalkit.report.junit import JUnit
 from evalkit.report.markdown import markdown
+from evalkit.report.past import past_runs
 from evalkit.report.tables import cases_csv, labels_csv, load_csv, models_csv, report_json, scorers_csv
 
 
@@ -74,7 +75,7 @@ def write_reports(run: RunData) -> Reports:
     else:
         (folder / "labels.csv").unlink(missing_ok=True)  # of a suite that judged these answers before
     write_atomically(reports.json, report_json(summary))
-    write_atomically(reports.html, html_report(summary, sample))
+    write_atomically(reports.html, html_report(summary, sample, past_runs(folder)))
     if reports.svg and picture:
         write_atomically(reports.svg, picture)
     else:

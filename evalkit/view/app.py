@@ -21,11 +21,11 @@ from evalkit.view.pages import (
     MOST_RUNS,
     PROGRESS_HEADER,
     address,
-    history,
     progress_text,
     run_choices,
     run_row,
     suite_address,
+    suite_history,
 )
 from evalkit.view.progress import Watch
 from evalkit.view.store import State, Store, StoredRun
@@ -84,7 +84,7 @@ class _Pages:
         shown = found[:MOST_RUNS]
         rows = [run_row(run) for run in shown]
         left_out, undrawn = len(found) - len(shown), max(0, len(found) - MOST_DRAWN)
-        drawn = history(found[:MOST_DRAWN])
+        drawn = suite_history(found[:MOST_DRAWN])
         return self._page("suite.html.j2", suite=name, rows=rows, left_out=left_out, history=drawn, undrawn=undrawn)
 
     def run(self, request: Request) -> Response:

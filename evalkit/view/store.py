@@ -6,22 +6,20 @@ that a link leads to outside of the folder.
 
 from __future__ import annotations
 
-import json
-import math
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Final
 
 from evalkit.errors import ConfigError
+from evalkit.report.told import REPORT, Figures, read_told
 from evalkit.runner.folder import LATEST
 from evalkit.runner.journal import JUDGEMENTS, RECORDS, SCORES
 from evalkit.runner.manifest import CASES, MANIFEST, Manifest, read_manifest
 from evalkit.view.life import shows_life
 
-REPORT: Final = "report.json"
 _READ: Final = (CASES, RECORDS, SCORES, JUDGEMENTS)
 """What is read of a run besides what a list needs."""
 
@@ -39,24 +37,6 @@ class State(StrEnum):
 
 _PASSING: Final = {State.UNDER_WAY, State.CUT_SHORT, State.UNREPORTED}
 """States that a process can change, at work on the run, before any file that a list reads has changed."""
-
-
-@dataclass(frozen=True, slots=True)
-class Figures:
-    """A candidate's figures. Shares 0..1, milliseconds, USD; None where unknown."""
-
-    model: str
-    prompt: str
-    passed: int | None = None
-    finished: int | None = None
-    rate: float | None = None
-    low: float | None = None
-    high: float | None = None
-    p95_ms: float | None = None
-    p95_low_ms: float | None = None
-    p95_high_ms: float | None = None
-    cost_per_1k_usd: float | None = None
-    served: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,7 +158,7 @@ def _stored(folder: Path, report: Path | None) -> StoredRun:
     if fault:
         return StoredRun(*names, State.DAMAGED, None, fault=f"{MANIFEST} is damaged: {fault}")
     bare = tuple(Figures(model.name, prompt.name) for model in manifest.models for prompt in manifest.prompts)
-    told = _told(report) if report else None
+    told = read_told(report) if report else None
     if isinstance(told, str):
         return StoredRun(*names, State.DAMAGED, manifest, bare, told)
     if told is None or manifest.finished_at is None or told.finished_at != manifest.finished_at:
@@ -196,51 +176,6 @@ def _unfit(manifest: Manifest) -> str:
     if isinstance(trials, bool) or not isinstance(trials, int) or trials < 1:
         return f"trials is {trials!r}, not a whole number from 1"
     return ""
-
-
-class _Told(NamedTuple):
-    """What report.json says. `finished_at` is that of the run's last part that it knows."""
-
-    finished_at: object
-    incomplete: bool
-    figures: tuple[Figures, ...]
-
-
-def _told(report: Path) -> _Told | str:
-    """What a report says, or what is wrong with it."""
-    try:
-        told = json.loads(report.read_text(encoding="utf-8"))
-        return _Told(told["run"]["finished_at"], bool(told["incomplete"]), tuple(map(_figures, told["models"])))
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        return f"{REPORT} cannot be read: {error}"
-
-
-def _figures(row: Mapping[str, Any]) -> Figures:
-    counts = [_number(row.get(name)) for name in ("passed", "failed", "errors")]
-    known = [int(count) for count in counts if count is not None]
-    whole = len(known) == len(counts)
-    served = row.get("served_models")
-    return Figures(
-        str(row["model"]),
-        str(row["prompt"]),
-        known[0] if whole else None,
-        sum(known) if whole else None,
-        _number(row.get("pass_rate")),
-        _number(row.get("pass_rate_low")),
-        _number(row.get("pass_rate_high")),
-        _number(row.get("latency_p95_ms")),
-        _number(row.get("latency_p95_low_ms")),
-        _number(row.get("latency_p95_high_ms")),
-        _number(row.get("cost_per_1k_cases_usd")),
-        tuple(map(str, served)) if isinstance(served, list) else (),
-    )
-
-
-def _number(value: object) -> float | None:
-    """A figure of 0 or more; None for what is none."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return None
-    return value if math.isfinite(value) and value >= 0 else None
 
 
 def _stamp(path: Path) -> object:

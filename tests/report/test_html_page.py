@@ -271,3 +271,21 @@ def test_licences_travel_with_the_libraries(page_of):
     text = "\n".join(page_of({"a": {"c": True}}).texts)
     assert "Copyright (c) 2022 Leon Sorokin" in text
     assert "Kevin Decker" in text
+
+
+def test_the_suite_s_runs_over_time_are_drawn_and_lead_to_each_other(tmp_path):
+    home = tmp_path / "triage"
+    for number, (name, passed) in enumerate((("20300101-a", 12), ("20300102-b <i>", 15), ("20300103-c", 9))):
+        verdicts = {model: {case: place < passed for place, case in enumerate(CASES)} for model in ("one", "two")}
+        day = f"2030-01-0{number + 1}T00:00:00+00:00"
+        write_reports(load_run(store_run(home / name, verdicts, suite="triage", created_at=day, run_id=name)))
+    write_reports(load_run(store_run(home / "20300102-other", verdicts, suite="another")))
+    (home / "20300102-damaged").mkdir()
+    (home / "20300102-damaged" / "report.json").write_text("{")
+    first, last = ((home / name / "report.html").read_text() for name in ("20300101-a", "20300103-c"))
+    assert "Over time" not in first
+    links = [
+        attrs["href"] for tag, attrs in Read(last).elements if tag == "a" and "report.html" in attrs.get("href", "")
+    ]
+    assert set(links) == {"../20300101-a/report.html", "../20300102-b%20%3Ci%3E/report.html", "report.html"}
+    assert "one, 2030-01-02 00:00:00 UTC: 75.0 %" in last

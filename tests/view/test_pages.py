@@ -106,7 +106,7 @@ def test_a_fault_of_the_app_is_told_without_a_traceback(store, client, monkeypat
         raise TypeError("<b>no such type")
 
     store(1)
-    monkeypatch.setattr("evalkit.view.app.history", fail)
+    monkeypatch.setattr("evalkit.view.app.suite_history", fail)
     answer = TestClient(client.app, client.base_url, raise_server_exceptions=False, cookies=client.cookies).get(
         "/suites/tiny"
     )

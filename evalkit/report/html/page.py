@@ -29,6 +29,7 @@ from evalkit.report.html.figures import (
     tag_table,
     warnings,
 )
+from evalkit.report.html.history import PastRun, history
 from evalkit.report.html.sample import CaseSample
 from evalkit.report.html.svg import colour
 from evalkit.report.labels import Labels
@@ -49,12 +50,13 @@ _UNSAFE: Final = str.maketrans(
 """What could end the element that holds the data, or begin another one: JSON has another spelling for it."""
 
 
-def html_report(run: RunSummary, sample: CaseSample) -> Iterator[str]:
+def html_report(run: RunSummary, sample: CaseSample, past: Sequence[PastRun] = ()) -> Iterator[str]:
     """The page, in parts.
 
     Args:
         run: its figures, the same as in report.md.
         sample: its cases, once all rows went by.
+        past: the suite's runs over time, this one among them.
     """
     styles, scripts = _styles(), _scripts()
     held = sample.content()
@@ -74,6 +76,7 @@ def html_report(run: RunSummary, sample: CaseSample) -> Iterator[str]:
         trade_offs=[chart for amount in (COST, P95) if (chart := _trade_off(run, amount))],
         tags=tag_table(run),
         pairs=pairs(run),
+        history=history(past) if len(past) > 1 else None,
         facts=list(facts(run)),
         licences={name: _read(path) for name, path in _LICENCES.items()},
         left_out=held["left_out"],
