@@ -153,7 +153,7 @@ def said_by(messages: Json) -> Iterator[tuple[str, str]]:
     for message in items(messages):
         if not isinstance(message, dict):
             raise NoCallError("a message is no object")
-        kind, role = message.get("type", "message"), message.get("role")
+        kind, role = _word(message.get("type", "message")), _word(message.get("role"))
         if kind == "reasoning":
             continue
         if kind not in ("message", "chat") or role in ("tool", "function") or message.get("tool_calls"):
@@ -163,7 +163,11 @@ def said_by(messages: Json) -> Iterator[tuple[str, str]]:
         elif role in _SPEAKERS:
             yield role, content_text(_content(message))
         else:
-            raise NoCallError(f"nobody knows the role {str(role)[:40]!r}")
+            raise NoCallError(f"nobody knows the role {role[:40]!r}")
+
+
+def _word(value: Json) -> str:
+    return value if isinstance(value, str) else ""
 
 
 def _content(message: Mapping[str, Json]) -> Json:
@@ -188,12 +192,12 @@ def content_text(content: Json) -> str:
 def _part(part: Json) -> str:
     if isinstance(part, str):
         return part
-    kind = mapping(part).get("type", "text")
+    kind = _word(mapping(part).get("type", "text"))
     if kind in ("thinking", "reasoning", "redacted_thinking"):
         return ""
     text = mapping(part).get("text", mapping(part).get("content"))
     if kind not in _TEXTS or not isinstance(text, str):
-        what = "tools" if "tool" in str(kind) else str(kind)[:40]
+        what = "tools" if "tool" in kind else kind[:40]
         raise NoCallError(f"a message holds more than text: {what}")
     return text
 
@@ -219,9 +223,10 @@ def answer(response: Mapping[str, Json]) -> str | None:
 def said(content: Json) -> str | None:
     """The text of an answer; None for an empty one, and for one that is no text."""
     try:
-        return content_text(content) or None
+        text = content_text(content)
     except NoCallError:
         return None
+    return text if text.strip() else None
 
 
 def _as_list(value: Json) -> Sequence[Any]:

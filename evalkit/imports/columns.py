@@ -17,6 +17,7 @@ from evalkit.types import Json
 MOST_LABELS: Final = 100
 LONGEST_ID: Final = 200
 _LONGEST_LABEL: Final = 80
+_WORD: Final = re.compile(r"[^\W_]")
 _CONTROL: Final = re.compile("[\x00-\x1f\x7f]")
 _MOST_COLUMNS: Final = 1_000
 _EXPECTED: Final = (
@@ -81,6 +82,8 @@ class Facts:
     lines: bool = False
     numbers: int = 0
     structured: int = 0
+    wordless: bool = False
+    """Whether a value has neither a letter nor a digit."""
     counts: dict[str, int] = field(default_factory=dict)
     """How often each value occurs; of the first MOST_LABELS + 1 only."""
     ids: set[int] | None = None
@@ -97,6 +100,7 @@ class Facts:
         text = (value if isinstance(value, str) else as_text(value)).strip()
         self.longest = max(self.longest, len(text))
         self.lines = self.lines or "\n" in text
+        self.wordless = self.wordless or not _WORD.search(text)
         self.numbers += is_number(value)
         if text in self.counts or len(self.counts) <= MOST_LABELS:
             self.counts[text] = self.counts.get(text, 0) + 1

@@ -19,6 +19,7 @@ from evalkit.imports.values import count, first_moment, items, mapping, moment, 
 from evalkit.imports.write import suite_name
 from evalkit.runner.manifest import ManifestModel, ManifestPrompt
 from evalkit.runner.plan import fingerprint
+from evalkit.scorers.options import unknown_name
 from evalkit.types import Json
 
 TOOL: Final = "inspect_ai"
@@ -41,6 +42,8 @@ def read(source: Path, options: ImportOptions) -> DraftRun:
         told = notes.all(where)
         why = f"{told[0].where}: {told[0].message}" if told else "its samples were not logged, or none was finished"
         raise ConfigError(f"holds no sample that can be read: {why}", where=where)
+    if options.scorer is not None and options.scorer not in reading.scorers:
+        raise unknown_name("scorer", options.scorer, sorted(reading.scorers))
     gathered.tally.trials = max(gathered.tally.trials, reading.epochs)
     reading.tell_limits(where)
     return DraftRun(
@@ -86,6 +89,7 @@ class _Reading:
     began: list[str] = field(default_factory=list)
     ended: list[str] = field(default_factory=list)
     limits: Counter[str] = field(default_factory=Counter)
+    scorers: set[str] = field(default_factory=set)
     tool: str = TOOL
     tasks: tuple[str, ...] = ()
     epochs: int = 1
@@ -173,6 +177,7 @@ class _Reading:
 
     def _tell_grades(self, grades: Sequence[Grade], decides: Grade | None, where: Location) -> None:
         for grade in grades:
+            self.scorers |= {grade.name, grade.name.partition(".")[0]}
             if grade.value is None and grade.told is not None:
                 self.notes.add(
                     where, "score", f"{grade.name} says {text(grade.told)[:40]!r}, which is no grade from 0 to 1"

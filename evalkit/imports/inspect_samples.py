@@ -257,7 +257,7 @@ def _latency_ms(sample: Mapping[str, Json], output: Mapping[str, Json], model: s
         event
         for event in _events(sample)
         if event.get("event") == "model"
-        and event.get("model") in {model, model.partition("/")[2]}
+        and event.get("model") in (model, model.partition("/")[2])
         and not event.get("role")
         and not event.get("error")
     ]

@@ -23,6 +23,7 @@ from evalkit.imports.values import count, first_moment, mapping, moment, one_lin
 from evalkit.imports.write import suite_name
 from evalkit.runner.manifest import ManifestModel, ManifestPrompt
 from evalkit.runner.plan import fingerprint
+from evalkit.scorers.options import unknown_name
 from evalkit.types import Json
 
 TOOL: Final = "lm-eval"
@@ -49,6 +50,8 @@ def read(source: Path, options: ImportOptions) -> DraftRun:
             where=where,
             remedy="name a samples_*.jsonl that lm_eval --log_samples wrote, or its folder",
         )
+    if options.scorer is not None and options.scorer not in reading.metrics:
+        raise unknown_name("metric", options.scorer, sorted(reading.metrics))
     tasks = list(dict.fromkeys(log.task for log in logs))
     return DraftRun(
         suite=suite_name(options.name or (tasks[0] if len(tasks) == 1 else TOOL)),
@@ -102,6 +105,7 @@ class _Reading:
     notes: Notes = field(default_factory=Notes)
     models: dict[str, ManifestModel] = field(default_factory=dict)
     prompts: dict[str, ManifestPrompt] = field(default_factory=dict)
+    metrics: set[str] = field(default_factory=set)
     tool: str = TOOL
     seen: int = 0
     graded: bool = False
@@ -142,6 +146,7 @@ class _Reading:
 
     def _found(self, sample: Sample, task: str, names: tuple[str, str]) -> Found | None:
         decides = deciding(sample.grades, self.options.scorer)
+        self.metrics |= {name for grade in sample.grades for name in (grade.name, grade.name.partition(",")[0])}
         try:
             case = case_of(sample, task, self.options.tags)
         except ConfigError as error:

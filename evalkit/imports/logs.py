@@ -7,7 +7,7 @@ import re
 from collections import Counter
 from collections.abc import Hashable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
-from itertools import islice
+from itertools import count, islice
 from pathlib import Path
 from typing import Any, Final
 
@@ -219,8 +219,10 @@ def _cases(
     calls: SpooledRows, options: ImportOptions, seen: _Seen, told: dict[str, str], notes: Notes, *, shared: bool
 ) -> Iterator[DraftCase]:
     """Make the cases, and the lines of OUTPUTS by their ids. Without a `shared` system prompt each has its own."""
+    taken: set[str] = set()
     for number, (where, call) in enumerate(calls, 1):
-        name = call["name"] if fit_for_id(call["name"]) and call["name"] not in told else f"request-{number}"
+        name = next(one for one in _names(call["name"], number) if fit_for_id(one) and one not in taken)
+        taken.add(name)
         history = [{role: text} for role, text in call["turns"][:-1]]
         if call["system"] and not shared:
             history.insert(0, {"system": call["system"]})
@@ -238,6 +240,13 @@ def _cases(
             yield DraftCase(variables, name, MISSING)
         if output is not None:
             told[name] = json.dumps({"id": name, "output": output}, ensure_ascii=False) + "\n"
+
+
+def _names(given: str, number: int) -> Iterator[str]:
+    """What a case could be called, the best first."""
+    yield given
+    yield f"request-{number}"
+    yield from (f"request-{number}-{more}" for more in count(2))
 
 
 def _prompt(system: str | None, seen: _Seen, name: str | None) -> DraftPrompt:

@@ -2,7 +2,7 @@
 
 Rows are the same in all versions but for details. Version 2 has a `table` and does not tell errors from failures;
 versions 3 and 4 number prompts and tests and say why a row failed. An eval as it is shared has its rows and prompts at
-the top. JSON lines are rows alone.
+the top. JSON lines are rows alone. The table that is printed on the screen is read too, as far as it goes.
 
 An error (no answer, or no verdict) is told from a failure by `failureReason`, and where that is not said by whether
 anything was graded. An answer out of promptfoo's cache has no latency: what it says is the time of the look-up.
@@ -25,6 +25,7 @@ from evalkit.imports.gathering import Found, Gathered, Notes, complete_notes
 from evalkit.imports.jsonfiles import read_document, read_lines
 from evalkit.imports.options import ImportOptions
 from evalkit.imports.promptfoo_rows import Row, row_of
+from evalkit.imports.promptfoo_table import is_table, read_table
 from evalkit.imports.promptfoo_trials import Trials, guessed_repeat, told_repeat
 from evalkit.imports.values import count, first_moment, items, mapping, text
 from evalkit.imports.write import suite_name
@@ -53,8 +54,12 @@ def read(source: Path, options: ImportOptions) -> DraftRun:
     Raises:
         ConfigError: the file cannot be read, or is none that promptfoo writes.
     """
-    export = _lines(source) if source.suffix.lower() in {".jsonl", ".ndjson"} else _document(source)
     where, notes = Location(source), Notes()
+    if options.scorer is not None:
+        raise ConfigError(
+            "promptfoo's results tell themselves whether an answer passed", where=where, remedy="leave out --scorer"
+        )
+    export = _export(source)
     reading = _Reading(export, where, notes, options)
     gathered = Gathered(reading.found())
     if not gathered.tally.answers:
@@ -78,6 +83,17 @@ def read(source: Path, options: ImportOptions) -> DraftRun:
         notes=complete_notes(notes, gathered, where),
         shares=(Share("result", reading.seen, gathered.tally.answers),),
     )
+
+
+def _export(source: Path) -> _Export:
+    if source.suffix.lower() in {".jsonl", ".ndjson"}:
+        return _lines(source)
+    return _printed(source) if is_table(source) else _document(source)
+
+
+def _printed(source: Path) -> _Export:
+    table = read_table(source)
+    return _Export(partial(_numbered, source, table.rows), tuple(table.prompts), table.stats, {}, {}, ())
 
 
 def _lines(source: Path) -> _Export:

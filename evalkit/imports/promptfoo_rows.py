@@ -11,6 +11,7 @@ from evalkit.imports.draft import DraftAnswer
 from evalkit.imports.gathering import Notes
 from evalkit.imports.values import (
     amount,
+    case_name,
     count,
     failure,
     finish_reason,
@@ -90,12 +91,12 @@ def _variables(data: Mapping[str, Json], test: Mapping[str, Json]) -> dict[str, 
 
 
 def _case(variables: Mapping[str, Json], test: Mapping[str, Json]) -> Case:
-    description = one_line(text(test.get("description")))
+    description = text(test.get("description"))
     metadata = mapping(test.get("metadata"))
     tags = metadata.get("tags")
     listed = [tags] if isinstance(tags, str) else items(tags)
     return Case(
-        id="" if _is_counted(description) else description,
+        id="" if _is_counted(description) else case_name(description),
         vars=variables,
         expected=_expected(test),
         tags=tuple(dict.fromkeys(one_line(tag) for tag in listed if isinstance(tag, str) and tag.strip())),

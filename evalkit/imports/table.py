@@ -17,9 +17,10 @@ from evalkit.imports.options import ImportOptions
 from evalkit.imports.spooled import SpooledCases, SpooledRows
 from evalkit.imports.tablerows import table_rows
 from evalkit.imports.write import suite_name
+from evalkit.scorers.labels import Label
 from evalkit.scorers.values import as_text
 from evalkit.suite.starter import candidate_rows
-from evalkit.types import MISSING, Json
+from evalkit.types import MISSING, Json, ScorerContext
 
 _SHORT: Final = 40
 _FEW_NUMBERS: Final = 20
@@ -184,9 +185,8 @@ def scorers_for(facts: Facts | None) -> tuple[tuple[Json, ...], tuple[str, ...]]
         todo = "nothing says what is right, so this only sees that there is an answer: add `expected` to the cases"
         return ({"length": {"min_chars": 1}},), (todo,)
     if labels := labels_of(facts):
-        folded = {label.casefold() for label in labels}
-        spec: dict[str, Json] = {"labels": list(labels)}
-        return ({"label": spec | ({} if len(folded) == len(labels) else {"ignore_case": False})},), ()
+        exact = {} if _ignores_case(labels) else {"ignore_case": False}
+        return ({"label": {"labels": list(labels), **exact}},), ()
     scorer, words = _by_shape(facts)
     return (scorer,), (f"the cases are judged by `{next(iter(scorer))}`, as {words}; {_JUDGE}",)
 
@@ -196,6 +196,8 @@ def _by_shape(facts: Facts) -> tuple[dict[str, Json], str]:
         return {"json_equal": {}}, "what is expected is lists or objects"
     if facts.numbers == facts.filled:
         return {"numeric": {}}, "what is expected is numbers"
+    if facts.wordless:
+        return {"exact": {}}, "not all that is expected has words in it"
     if facts.longest <= _SHORT and not facts.lines:
         return {"exact": {"ignore_case": True, "ignore_punctuation": True}}, "what is expected is short"
     return {"f1": {}}, "what is expected is long: it counts the words in common"
@@ -204,7 +206,17 @@ def _by_shape(facts: Facts) -> tuple[dict[str, Json], str]:
 def labels_of(facts: Facts) -> tuple[str, ...]:
     """The labels of a classification; a few numbers are labels as well, many are not."""
     labels = facts.labels
-    return () if facts.numbers == facts.filled and len(labels) > _FEW_NUMBERS else labels
+    if not labels or (facts.numbers == facts.filled and len(labels) > _FEW_NUMBERS):
+        return ()
+    try:
+        Label(labels, _ignores_case(labels)).compile(ScorerContext(Path()))
+    except ConfigError:  # they cannot be told apart, such as those that differ in their punctuation alone
+        return ()
+    return labels
+
+
+def _ignores_case(labels: Sequence[str]) -> bool:
+    return len({label.casefold() for label in labels}) == len(labels)
 
 
 def _prompt(inputs: Sequence[Column], facts: Facts | None, name: str | None) -> DraftPrompt:

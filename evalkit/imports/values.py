@@ -18,6 +18,7 @@ _LATEST: Final = 10_000_000_000.0
 """Moments in seconds since 1970 outside of which a number is no moment of an evaluation; milliseconds are larger."""
 _MOST_TOKENS: Final = 2**53
 _NAME_CHARS: Final = 100
+_UNTAME: Final = re.compile(r"[^A-Za-z0-9._:/@-]+")
 _REASON_CHARS: Final = 2_000
 _ROUNDING: Final = 1e-9
 
@@ -122,6 +123,11 @@ def one_line(name: str, limit: int = _NAME_CHARS) -> str:
     """A name on one line, without control characters, and not too long."""
     line = " ".join("".join(char if char.isprintable() else " " for char in name[: 4 * limit]).split())
     return line if len(line) <= limit else f"{line[: limit - 3]}..."
+
+
+def case_name(description: str) -> str:
+    """The id of a case that is described in words: the same that an imported config gives it."""
+    return _UNTAME.sub("-", description).strip("-.:/@_")[:_NAME_CHARS]
 
 
 def finish_reason(value: Json) -> str | None:

@@ -65,7 +65,7 @@ def choose(
     given = quotas(
         np.bincount(kinds.of, weights=seen, minlength=count), np.bincount(kinds.of, minlength=count), wanted - rare
     )
-    balance = Balance(strata, seen, wanted)
+    balance = Balance(strata, seen)
     chosen: list[int] = []
     for kind in np.argsort(-given, kind="stable").tolist():
         chosen += _of_kind(kinds.members(kind), vectors, balance, int(given[kind]))
@@ -100,39 +100,40 @@ def _of_kind(members: NDArray[np.int64], vectors: Vectors, balance: Balance, quo
 
 
 class Balance:
-    """How many choices each value of each stratum still lacks, to keep its share.
+    """How many choices each value of each stratum lacks by now, to keep its share.
 
     Args:
         strata: per stratum, each text's value.
         weights: how often each text was seen.
-        wanted: how many choices there will be.
     """
 
-    def __init__(self, strata: Mapping[str, Sequence[str]], weights: NDArray[np.int64], wanted: int) -> None:
+    def __init__(self, strata: Mapping[str, Sequence[str]], weights: NDArray[np.int64]) -> None:
         self._codes: list[NDArray[np.int64]] = []
-        self._due: list[NDArray[np.float64]] = []
+        self._share: list[NDArray[np.float64]] = []
+        self._chosen = 0
         self._got: list[NDArray[np.float64]] = []
         for values in strata.values():
             codes = np.unique(np.asarray(values, dtype=object).astype(str), return_inverse=True)[1]
             seen = np.bincount(codes, weights=weights)
             self._codes.append(codes)
-            self._due.append(seen / seen.sum() * wanted)
+            self._share.append(seen / seen.sum())
             self._got.append(np.zeros(len(seen)))
 
     def short_of(self, members: NDArray[np.int64]) -> NDArray[np.float64]:
-        """From -1 to 1 per text: how far its values are below what is due to them, on average over the strata.
+        """From -1 to 1 per text: how far its values are below what is due to them by now, on average over the strata.
 
         A lack of the square root of what is due, as chance alone would leave it, counts in full.
         """
         if not self._codes:
             return np.zeros(len(members))
-        lacks = [
-            np.clip((due - got) / np.sqrt(np.maximum(due, 1)), -1, 1)[codes[members]]
-            for codes, due, got in zip(self._codes, self._due, self._got, strict=True)
-        ]
+        lacks = []
+        for codes, share, got in zip(self._codes, self._share, self._got, strict=True):
+            due = share * (self._chosen + 1)
+            lacks.append(np.clip((due - got) / np.sqrt(np.maximum(due, 1)), -1, 1)[codes[members]])
         return np.asarray(np.mean(lacks, axis=0))
 
     def add(self, index: int) -> None:
         """Count a choice."""
+        self._chosen += 1
         for codes, got in zip(self._codes, self._got, strict=True):
             got[codes[index]] += 1

@@ -53,8 +53,8 @@ class Added(NamedTuple):
 
 
 def known_vars(suite: Suite) -> tuple[str, ...]:
-    """The vars that the suite's last case has: those that a new one is likely to need."""
-    return tuple(suite.cases[-1].vars)
+    """The vars that all of the suite's cases have: those that a new one needs, as far as can be told."""
+    return tuple(name for name in suite.cases[-1].vars if all(name in case.vars for case in suite.cases))
 
 
 def add_case(path: Path, case: NewCase, *, allow_code: bool = False) -> Added:

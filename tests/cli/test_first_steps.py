@@ -239,6 +239,11 @@ def test_a_shell_is_told_commands_options_and_models(evalkit, suite, monkeypatch
     assert evalkit().split() == offered
 
 
+def test_a_var_of_the_last_case_alone_is_not_asked_of_a_new_one(evalkit):
+    evalkit("init", "--yes", "--task", "answer", "-m", "ollama:x")
+    assert "added case-11" in evalkit("new-case", "evals/help_answers.yaml", "--var", "question=Why?", "-e", '["x"]')
+
+
 @pytest.mark.parametrize("typed", ["support_triage", "support-triage.yaml", "evals/suport_triage.yaml"])
 def test_a_suite_that_was_nearly_named_is_told(evalkit, suite, typed):
     out = evalkit("validate", typed, code=2)

@@ -134,15 +134,18 @@ def test_the_first_scorer_decides_and_the_others_are_reported(tmp_path: Path) ->
     assert [(note.kind, note.lost) for note in run.notes] == [("scorer", False)]
 
 
-@pytest.mark.parametrize(
-    ("wanted", "value", "passed"), [("parts.tone", 0.5, True), ("length", 0.25, False), ("x", None, None)]
-)
-def test_another_scorer_can_decide(tmp_path: Path, wanted: str, value: float | None, passed: bool | None) -> None:
+@pytest.mark.parametrize(("wanted", "value", "passed"), [("parts.tone", 0.5, True), ("length", 0.25, False)])
+def test_another_scorer_can_decide(tmp_path: Path, wanted: str, value: float, passed: bool) -> None:
     scores = {"match": {"value": "C"}, "length": {"value": 0.25}, "parts": {"value": {"form": 1, "tone": 0.5}}}
     run = imported(tmp_path, inspect_sample(scores=scores), options=ImportOptions(scorer=wanted))
     [answer] = run.answers
     assert (answer.value, answer.passed) == (value, passed)
-    assert run.threshold == (None if value is None else 0.5)
+    assert run.threshold == 0.5
+
+
+def test_a_scorer_that_is_not_there_cannot_decide(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="unknown scorer"):
+        imported(tmp_path, inspect_sample(), options=ImportOptions(scorer="x"))
 
 
 def test_errors_are_errors_and_limits_are_told(tmp_path: Path) -> None:

@@ -45,6 +45,8 @@ def test_the_rows_of_several_filters_are_one_answer(tmp_path: Path) -> None:
     assert told == [("exact_match,strict", 0.0, 1.0), ("exact_match,flexible", 1.0, 0.0)]
     other = imported(tmp_path, *strict, *flexible, options=ImportOptions(scorer="exact_match,flexible"))
     assert all(answer.passed for answer in other.answers)
+    with pytest.raises(ConfigError, match="unknown metric"):
+        imported(tmp_path, *strict, options=ImportOptions(scorer="acc"))
 
 
 def test_of_choices_the_likeliest_is_the_answer(tmp_path: Path) -> None:

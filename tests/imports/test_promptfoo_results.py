@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -158,15 +159,15 @@ def test_cases_keep_their_descriptions_as_ids_and_tests_that_are_alike_stay_two(
 
     run = imported(
         tmp_path,
-        row(0, description="greets", metadata={"tags": ["hello", "hello"]}),
-        row(1, description="greets"),
+        row(0, description="greets: politely", metadata={"tags": ["hello", "hello"]}),
+        row(1, description="greets: politely"),
         row(2, description="Row #3"),
         row(3),
         row(4, **{"assert": [{"type": "equals", "value": "one"}]}),
         row(5, **{"assert": [{"type": "equals", "value": "{{n}}"}]}),
     )
     ids = [case.id for case in run.cases]
-    assert ids[:2] == ["greets", "greets-2"]
+    assert ids[:2] == ["greets:-politely", "greets:-politely-2"]
     assert len(set(ids)) == 6
     assert all(name.startswith("case-") for name in ids[2:])
     assert run.cases[0].tags == ("hello",)
@@ -227,7 +228,8 @@ def test_a_limit_and_names_for_what_has_none(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ("", "not JSON"),
+        ("", "neither JSON nor a table"),
+        ("{", "not JSON"),
         ("[" * 5000, "not JSON|nested"),
         ("[]", "has no `results`"),
         ('{"results": {"results": 3}}', "has no `results`"),
@@ -246,3 +248,79 @@ def test_scores_beyond_one_are_brought_to_it(tmp_path: Path) -> None:
     run = imported(tmp_path, promptfoo_row(score=7), promptfoo_row(1, score=-2, passed=False))
     assert [answer.value for answer in run.answers] == [1.0, 0.0]
     assert [note.lost for note in run.notes] == [False]
+
+
+TABLE = """Console output:
+
+┌────────────┬────────────┬────────────┐
+│ [acme:one] │ [acme:two] │ name       │
+│  Greet {{n │  Greet {{n │            │
+│ ame}}      │ ame}}      │            │
+├────────────┼────────────┼────────────┤
+│ [PASS] Hel │ [FAIL] no  │ Ann        │
+│ lo, Ann    │ name       │            │
+│            │ ---        │            │
+│            │ Hello      │            │
+├────────────┼────────────┼────────────┤
+│ [PASS] Hi, │ [ERROR] 42 │ Bob        │
+│  Bob       │ 9 Too many │            │
+│            │  requests  │            │
+└────────────┴────────────┴────────────┘
+Evaluation complete: {
+  "successes": 2,
+  "failures": 1,
+  "errors": 1
+}
+"""
+
+
+def test_a_printed_table_is_read_as_far_as_it_goes(tmp_path: Path) -> None:
+    path = tmp_path / "output.txt"
+    path.write_text(TABLE)
+    run = read(path, ImportOptions())
+    assert not run.notes
+    assert [case.vars for case in run.cases] == [{"name": "Ann"}, {"name": "Bob"}]
+    assert [prompt.template for prompt in run.prompts] == [(("user", "Greet {{name}}"),)]
+    told = [(one.model, one.output, one.passed, one.error and str(one.error.kind)) for one in run.answers]
+    assert told == [
+        ("acme:one", "Hello, Ann", True, None),
+        ("acme:two", "Hello", False, None),
+        ("acme:one", "Hi, Bob", True, None),
+        ("acme:two", None, None, "rate_limit"),
+    ]
+
+
+@pytest.mark.parametrize(("failures", "lost"), [(0, 0), (1, 4)])
+def test_a_table_without_marks_passed_if_its_counts_say_so(tmp_path: Path, failures: int, lost: int) -> None:
+    text = re.sub(r"\[(PASS|FAIL|ERROR)\]", "[....]", TABLE).replace('"failures": 1', f'"failures": {failures}')
+    path = tmp_path / "output.txt"
+    path.write_text(text.replace('"errors": 1', '"errors": 0'))
+    if lost:
+        with pytest.raises(ConfigError, match="holds no result"):
+            read(path, ImportOptions())
+    else:
+        assert [answer.passed for answer in read(path, ImportOptions()).answers] == [True] * 4
+
+
+def test_the_counts_of_a_published_table_are_its_own(shared: Path, tmp_path: Path) -> None:
+    run = read(shared / "promptfoo" / "assistant-cli" / "output.txt", ImportOptions(models=("openai:gpt-3.5-turbo",)))
+    figures = analyse(load_run(store(run, tmp_path))).models
+    assert [(one.model, one.calls.passed, one.calls.failed) for one in figures] == [("openai:gpt-3.5-turbo", 10, 0)] * 2
+    assert run.cases[0].vars == {
+        "name": "Bob",
+        "question": "Can you help me find a specific product on your website?",
+    }
+
+
+def test_a_table_of_uneven_lines_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "output.txt"
+    path.write_text(TABLE.replace("│ lo, Ann    │ name       │            │", "│ lo, Ann    │"))
+    with pytest.raises(ConfigError, match="another number of cells") as caught:
+        read(path, ImportOptions())
+    assert caught.value.where is not None
+    assert caught.value.where.line == 9
+
+
+def test_no_scorer_can_be_chosen(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="tell themselves whether"):
+        imported(tmp_path, promptfoo_row(), options=ImportOptions(scorer="cost"))

@@ -30,9 +30,9 @@ from evalkit.imports.options import ImportOptions
 from evalkit.imports.store import store
 from evalkit.report.markdown import markdown
 
-TIMES = 60
-ODD = [None, True, False, 0, -1, 1, 7, 1e308, 10**30, 0.5, "", "x", "\ud800", "\x00", [], [[]], {}, {"a": {}}, [None], "C",
-       "2025-13-45", "NaN", {"value": {"x": [1, "C"]}}, "attachment://x", ["x"] * 3]  # fmt: skip
+TIMES = 25
+ODD = [None, True, False, 0, -1, 1, 7, 1e308, 10**30, 0.5, "", "x", "C", "\ud800", "\x00", "2025-13-45", "NaN"]
+ODD += [[], [[]], {}, {"a": {}}, [None], {"value": {"x": [1, "C"]}}, "attachment://x", ["x"] * 3]
 
 Read = Callable[[Path, ImportOptions], DraftRun]
 
@@ -45,6 +45,12 @@ def _promptfoo(folder: Path) -> Path:
 def _promptfoo_lines(folder: Path) -> Path:
     path = folder / "out.jsonl"
     path.write_text("".join(json.dumps(promptfoo_row(test)) + "\n" for test in range(4)))
+    return path
+
+
+def _promptfoo_table(folder: Path) -> Path:
+    path = folder / "output.txt"
+    path.write_text("│ Say {{n}} │ n │\n├──┤\n│ [PASS] 1  │ 1 │\n├──┤\n│ [FAIL] 2  │ 2 │\n└──┘\n")
     return path
 
 
@@ -77,6 +83,7 @@ def _lm_eval(folder: Path) -> Path:
 SOURCES: list[tuple[Read, Callable[[Path], Path]]] = [
     (promptfoo_results.read, _promptfoo),
     (promptfoo_results.read, _promptfoo_lines),
+    (promptfoo_results.read, _promptfoo_table),
     (inspect_logs.read, _inspect_json),
     (inspect_logs.read, _inspect_zstd),
     (inspect_logs.read, _inspect_deflated),
@@ -89,8 +96,7 @@ def survives(read: Read, source: Path, results: Path, *, report: bool) -> bool:
     """Read a file and do with it what the command does; whether it could be read."""
     try:
         draft = read(source, ImportOptions())
-    except ConfigError as error:
-        assert error.message
+    except ConfigError:
         return False
     summary = analyse(load_run(store(draft, results)))
     assert summary.planned == len(draft.models) * len(draft.prompts) * len(draft.cases) * draft.trials
@@ -142,7 +148,7 @@ def test_damaged_bytes(tmp_path: Path, read: Read, make: Callable[[Path], Path])
         survives(read, source, tmp_path / "results", report=False)
 
 
-@pytest.mark.parametrize(("read", "make"), SOURCES, ids=IDS)
+@pytest.mark.parametrize(("read", "make"), [one for one in SOURCES if one[1] is not _promptfoo_table])
 def test_odd_values(tmp_path: Path, read: Read, make: Callable[[Path], Path]) -> None:
     source, chance = make(tmp_path), random.Random(9)
     read_any = 0

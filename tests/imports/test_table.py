@@ -56,6 +56,7 @@ def test_the_suite_that_is_written_is_sound(tmp_path):
     ("expected", "scorer"),
     [
         (["Paris", "Rome", "Bonn"], "exact"),
+        (["+", "plus one", "plus two"], "exact"),
         (["A long explanation of what is right, over more than forty characters", "y" * 50, "z"], "f1"),
         ([1.5, 2.5, 1000.25], "numeric"),
         ([{"a": 1}, {"a": 2}, {"b": [1]}], "json_equal"),
@@ -147,8 +148,8 @@ def test_what_comes_before_a_broken_quote_is_kept(tmp_path):
     [
         ("q;expected\nx,1;y\n", "t.csv"),
         ("q\texpected\nx,1\ty\n", "t.tsv"),
-        ("\ufeffq,expected\r\n\"x,1\",y\r\n", "t.csv"),
-        ("q,expected\n\"x,1\",y\n".encode("utf-16"), "t.csv"),
+        ('\ufeffq,expected\r\n"x,1",y\r\n', "t.csv"),
+        ('q,expected\n"x,1",y\n'.encode("utf-16"), "t.csv"),
         ('{"q": "x,1", "expected": "y"}\n', "t.jsonl"),
         ('[{"q": "x,1", "expected": "y"}]', "t.json"),
         ('{"data": [{"q": "x,1", "expected": "y"}], "version": 1}', "t.json"),
@@ -267,7 +268,9 @@ def _mutated(content, seed):
             case 0:
                 raw[at : at + chosen.randint(0, 20)] = b""
             case 1:
-                raw[at:at] = chosen.choice([b"\x00", b'"', b"\xff", b"{" * 300, b"[", b"NaN", b"\n", b",,,", b"\\ud800"])
+                raw[at:at] = chosen.choice(
+                    [b"\x00", b'"', b"\xff", b"{" * 300, b"[", b"NaN", b"\n", b",,,", b"\\ud800"]
+                )
             case 2 if raw:
                 raw[at % len(raw)] = chosen.randrange(256)
             case _:

@@ -103,7 +103,7 @@ def test_a_link_to_nowhere_counts_as_there(tmp_path):
 
 @pytest.mark.parametrize("name", ["../x", "/x", "a/../../x", "a\\b", "", "suite.yaml"])
 def test_files_stay_in_the_folder(tmp_path, name):
-    with pytest.raises(ConfigError, match="outside the suite's folder|written twice"):
+    with pytest.raises(ConfigError, match=r"outside the suite's folder|written twice"):
         write_suite(draft([DraftCase({"m": "x"}, expected="y")], files={name: "x"}), tmp_path / "out")
     assert list(tmp_path.iterdir()) == []
 

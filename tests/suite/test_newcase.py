@@ -51,7 +51,7 @@ def test_a_blank_line_between_cases_is_a_custom_that_is_kept(tmp_path):
     path = tmp_path / "s.yaml"
     path.write_text(HEAD + "cases:\n  - {id: a, vars: {m: x}, expected: y}\n\n  - {id: b, vars: {m: z}, expected: y}\n")
     add_case(path, NEW)
-    assert 'expected: y}\n\n  - id: new\n    vars:' in path.read_text()
+    assert "expected: y}\n\n  - id: new\n    vars:" in path.read_text()
 
 
 @pytest.mark.parametrize(

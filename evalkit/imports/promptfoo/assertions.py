@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path as FilePath
 from typing import Final
 
 from evalkit.errors import ConfigError
@@ -13,10 +16,11 @@ from evalkit.imports.promptfoo.files import is_code, is_reference
 from evalkit.imports.promptfoo.nodes import Node
 from evalkit.imports.promptfoo.scripts.subjects import Scope
 from evalkit.imports.promptfoo.scripts.tree import NotMechanicalError
-from evalkit.imports.promptfoo.specs import Spec, grouped, negated, with_options
+from evalkit.imports.promptfoo.specs import Spec, grouped, negated, short, with_options
 from evalkit.imports.promptfoo.templates import TemplateError, fill
 from evalkit.imports.promptfoo.transforms import WHOLE, Lens, chained, lens
-from evalkit.types import Json
+from evalkit.scorers import ScorerContext, compile_scorer
+from evalkit.types import Case, Json, ScorerEntry
 
 Carrier = Callable[[Assertion, CaseContext], Spec]
 
@@ -25,6 +29,7 @@ _PAST_THE_TEXT: Final = frozenset(
     {"latency", "cost", "perplexity", "perplexity-score", "finish-reason", "is-valid-openai-tools-call"}
     | {"is-valid-function-call", "is-valid-openai-function-call"}
 )
+_ANYWHERE: Final = ScorerContext(FilePath(), judge="judge")
 _KNOWN: Final = frozenset({"type", "value", "threshold", "weight", "metric", "provider", "transform", "rubricPrompt"})
 _IGNORED: Final = frozenset({"description", "contextTransform", "id"})
 
@@ -102,16 +107,25 @@ def _one(node: Node, context: CaseContext, result: Carried) -> Spec | None:
     result.found += 1
     try:
         made = _carried(node, context)
+    except RecursionError:
+        _lost(node, CannotError("it is nested too deeply"), context, result)
+        return None
     except (CannotError, NotMechanicalError, TemplateError, ConfigError) as error:
-        kind = node.text("type") or "?"
-        base = kind.removeprefix("not-")
-        message = f"`{kind}` has no equal here: {error}" if str(error) else f"`{kind}` has no equal here"
-        result.todo.append(context.notes.lost(node.where, "assertion", message, _REMEDIES.get(base, "")))
-        context.notes.count("assertions", carried=False)
+        _lost(node, error, context, result)
         return None
     context.notes.count("assertions", carried=True)
     result.carried += 1
     return made
+
+
+def _lost(node: Node, error: Exception, context: CaseContext, result: Carried) -> None:
+    """Note an assertion that does not come along."""
+    kind = node.text("type") or "?"
+    why = error.message if isinstance(error, ConfigError) else str(error)
+    message = f"`{kind[:60]}` has no equal here" + (f": {why}" if why else "")
+    remedy = _REMEDIES.get(kind.removeprefix("not-"), "")
+    result.todo.append(context.notes.lost(node.where, "assertion", message, remedy))
+    context.notes.count("assertions", carried=False)
 
 
 def _set(node: Node, context: CaseContext, result: Carried) -> Spec | None:
@@ -147,9 +161,28 @@ def _carried(node: Node, context: CaseContext) -> Spec:
         raise CannotError("what is never below 0 is negated")
     else:
         made = _turned(made, assertion)
+    made = with_options(made, _common(node, context))
+    _check(made, context)
     for words in scope.remarks:
         context.notes.remark(node.where, "assertion", words)
-    return with_options(made, _common(node, context))
+    return made
+
+
+def _check(made: Spec, context: CaseContext) -> None:
+    """See that the scorer can be used, and can judge the case.
+
+    Raises:
+        ConfigError, CannotError: it cannot.
+    """
+    entry = _compiled(json.dumps(short(made)))
+    case = Case(id="", vars=context.vars, expected=context.expected)
+    if reason := entry.scorer.check(case):
+        raise CannotError(reason)
+
+
+@lru_cache(maxsize=1024)
+def _compiled(spelling: str) -> ScorerEntry:
+    return compile_scorer(json.loads(spelling), context=_ANYWHERE)
 
 
 def _turned(made: Spec, assertion: Assertion) -> Spec:
@@ -165,14 +198,22 @@ def _turned(made: Spec, assertion: Assertion) -> Spec:
 def _common(node: Node, context: CaseContext) -> dict[str, Json]:
     """The options that every scorer has."""
     options: dict[str, Json] = {}
-    metric = node.text("metric")
-    if metric:
-        name = " ".join(fill(metric, context.vars).split())[:100]
-        options |= {"name": name} if name else {}
+    name = _label(node, context)
+    options |= {"name": name} if name else {}
     weight = node.number("weight")
     if weight is not None and weight != 1 and weight >= 0:
         options["weight"] = weight
     return options
+
+
+def _label(node: Node, context: CaseContext) -> str:
+    """A scorer is called what its metric is."""
+    metric = node.text("metric")
+    try:
+        return " ".join(fill(metric or "", context.vars).split())[:100]
+    except TemplateError as error:
+        context.notes.remark(node.where, "assertion", f"`metric`: {error}")
+        return ""
 
 
 def _remark_unknown(node: Node, context: CaseContext) -> None:

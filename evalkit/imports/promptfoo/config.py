@@ -27,7 +27,7 @@ _REMARKS: Final = {
     "derivedMetrics": "`derivedMetrics` decide no verdict and are not carried over",
 }
 _MAX_DEPTH: Final = 40
-_MAX_VALUES: Final = 2_000_000
+_MAX_VALUES: Final = 5_000_000
 
 
 def load_config(path: Path, files: Files) -> Node:
@@ -45,21 +45,22 @@ def load_config(path: Path, files: Files) -> Node:
         raise ConfigError(
             "this is no promptfoo config: nothing of one is in it", where=Location(path, 1), remedy=remedy
         )
-    return Node(_References(root.value).resolved(root.value, 0), root.locate)
+    return Node(_References(root.value, Location(path)).resolved(root.value, 0), root.locate)
 
 
 class _References:
     """Fills in `$ref: '#/...'`, as promptfoo does before all else."""
 
-    def __init__(self, root: Mapping[str, Any]) -> None:
+    def __init__(self, root: Mapping[str, Any], where: Location) -> None:
         self._root = root
+        self._where = where
         self._values = 0
 
     def resolved(self, value: Any, depth: int) -> Any:  # noqa: ANN401 - whatever stands there
         """Copy a value with what its references mean in their place; those that lead nowhere stay."""
         self._values += 1
         if self._values > _MAX_VALUES or depth > 4 * _MAX_DEPTH:
-            raise ConfigError("its references expand without bound")
+            raise ConfigError("its references (`$ref`) expand without bound", where=self._where)
         if isinstance(value, list):
             return [self.resolved(one, depth + 1) for one in value]
         if not isinstance(value, Mapping):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeAlias
@@ -43,7 +44,9 @@ class Node:
     def number(self, key: str) -> float | int | None:
         """The number of a key."""
         value = self.value.get(key) if isinstance(self.value, Mapping) else None
-        return value if isinstance(value, (int, float)) and not isinstance(value, bool) else None
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+            return None
+        return value
 
     def items(self) -> Iterator[Node]:
         """The items of a list; of anything else, itself alone."""

@@ -20,7 +20,7 @@ from evalkit.types import Json
 from evalkit.yaml12 import load
 
 WHOLE_JSON: Final[Spec] = {"json": {"strict": True}}
-NEGATED_THEMSELVES: Final = frozenset[str]()
+NEGATED_THEMSELVES: Final = frozenset({"not-javascript", "not-python"})
 
 _ENDS: Final = re.compile(r"\^|\\Z|\$|\\b|\(\?<?[!=]")
 _FIELD: Final = re.compile(r'\s*("(?:[^"]|"")*"|[^,]*)\s*(?:,|$)')
@@ -177,6 +177,9 @@ def _json(assertion: Assertion, context: CaseContext) -> Spec:
     strict = assertion.base == "is-json"
     if schema is not None:
         return seen_through(assertion, lambda _: spec("json_schema", schema=schema, strict=strict))
+    if not strict:
+        words = "promptfoo looks for objects only, and takes what is nearly JSON"
+        context.notes.remark(assertion.node.where, "assertion", words)
     made = seen_through(
         assertion, lambda _: spec("json", strict=True) if strict else {"json": {"type": ["object", "array"]}}
     )

@@ -11,7 +11,7 @@ from evalkit.imports.promptfoo.scripts.conditions import scorer_of
 from evalkit.imports.promptfoo.scripts.javascript import parse_javascript
 from evalkit.imports.promptfoo.scripts.python import parse_python
 from evalkit.imports.promptfoo.scripts.subjects import Text
-from evalkit.imports.promptfoo.scripts.tree import Expression, Name, NotMechanicalError, with_names
+from evalkit.imports.promptfoo.scripts.tree import Expression, NotMechanicalError, with_names
 from evalkit.imports.promptfoo.specs import Spec
 from evalkit.imports.promptfoo.transforms import chained
 
@@ -30,17 +30,12 @@ def _script(parse: Callable[[str], Expression]) -> Callable[[Assertion, CaseCont
                 steps = [*context.transforms, *([own] if own else [])]
                 before = chained([str(one.value) for one in steps])
                 tree = with_names(tree, {"output": before})
-            return scorer_of(with_names(tree, _named(context)), assertion.scope, assertion.threshold)
+            negate = (assertion.node.text("type") or "").startswith("not-")
+            return scorer_of(tree, assertion.scope, assertion.threshold, negate=negate)
         except NotMechanicalError as error:
             raise CannotError(f"{error}; it is no mechanical one-liner") from None
 
     return carrier
-
-
-def _named(context: CaseContext) -> dict[str, Expression]:
-    """Other names of what is known: `response` is the output in some configs."""
-    del context
-    return {"response": Name("output")}
 
 
 CARRIERS: Final[Mapping[str, Callable[[Assertion, CaseContext], Spec]]] = {

@@ -15,7 +15,7 @@ from evalkit.imports.promptfoo.files import Files, is_code, is_reference, json_l
 from evalkit.imports.promptfoo.nodes import Node, Notes
 from evalkit.types import Json
 
-MAX_TESTS: Final = 200_000
+MAX_TESTS: Final = 100_000
 """That a config may have, combinations of vars counted."""
 
 _MAX_DEPTH: Final = 5

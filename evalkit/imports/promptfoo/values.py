@@ -66,7 +66,8 @@ def _content(reference: str, files: Files, test: ReadTest) -> Json:
 
 def _picture(path: Path, suffix: str) -> str:
     try:
-        raw = path.read_bytes()[: _LARGEST + 1]
+        with path.open("rb") as file:
+            raw = file.read(_LARGEST + 1)
     except OSError as error:
         raise ConfigError(f"{path.name} cannot be read: {error.strerror or error}") from None
     if len(raw) > _LARGEST:

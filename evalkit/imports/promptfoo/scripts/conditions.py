@@ -62,28 +62,34 @@ class Condition(NamedTuple):
     mixed: bool = False
 
 
-def scorer_of(tree: Expression, scope: Scope, threshold: float | None = None) -> Spec:
+def scorer_of(tree: Expression, scope: Scope, threshold: float | None = None, *, negate: bool = False) -> Spec:
     """Say a script as a scorer.
 
     Args:
         tree: the script.
         scope: what it can refer to; remarks are added there.
         threshold: the number from which on a script passes that gives a number; None: above 0.
+        negate: whether the scorer passes what the script does not.
 
     Raises:
         NotMechanicalError: it cannot be said so that it means the same.
     """
+    condition = _verdict(tree, scope, threshold)
+    return (_inverse(condition) if negate else condition).spec
+
+
+def _verdict(tree: Expression, scope: Scope, threshold: float | None) -> Condition:
     match tree:
         case Fields(fields, ()) if "pass" in dict(fields):
-            return scorer_of(dict(fields)["pass"], scope)
+            return _verdict(dict(fields)["pass"], scope, None)
         case Choice(_, Literal(), Literal()):
             return _choice(tree, scope, threshold)
         case Member(_, Literal("length")) | Binary("+" | "-" | "*" | "/") | Call(Member(Name("Math"), _), _):
-            return _number(tree, scope, threshold)
+            return Condition(_number(tree, scope, threshold))
         case Member() | Name() | Call(Member(_, Literal("match")), _):
             return _returned(tree, scope)
         case _:
-            return _Translator(scope).condition(tree).spec
+            return _Translator(scope).condition(tree)
 
 
 def _number(tree: Expression, scope: Scope, threshold: float | None) -> Spec:
@@ -94,13 +100,13 @@ def _number(tree: Expression, scope: Scope, threshold: float | None) -> Spec:
     return spec("length", min_chars=found.least, max_chars=found.most)
 
 
-def _choice(tree: Choice, scope: Scope, threshold: float | None) -> Spec:
+def _choice(tree: Choice, scope: Scope, threshold: float | None) -> Condition:
     """`condition ? 1 : 0`."""
     condition = _Translator(scope).condition(tree.condition)
     then, otherwise = (_constant_passes(part, threshold) for part in (tree.then, tree.otherwise))
     if then == otherwise:
         raise NotMechanicalError("a choice of which both sides pass, or none")
-    return condition.spec if then else _inverse(condition).spec
+    return condition if then else _inverse(condition)
 
 
 def _constant_passes(tree: Expression, threshold: float | None) -> bool:
@@ -112,13 +118,13 @@ def _constant_passes(tree: Expression, threshold: float | None) -> bool:
     return value > 0 if threshold is None else value >= threshold
 
 
-def _returned(tree: Expression, scope: Scope) -> Spec:
+def _returned(tree: Expression, scope: Scope) -> Condition:
     """A value of the JSON as the verdict: true, or a number above 0."""
     found = subject(tree, scope)
     if not isinstance(found, Value) or not found.path:
         raise NotMechanicalError("a text is no verdict")
     place = jsonpaths.singular(found.path)
-    return jsonpaths.holds(f"{place} == true || {place} > 0")
+    return Condition(jsonpaths.holds(f"{place} == true || {place} > 0"), jsonpaths.guard(found))
 
 
 def _inverse(condition: Condition) -> Condition:
@@ -193,6 +199,15 @@ class _Translator:
             return Condition(spec("regex", pattern=source, flags=flags))
         raise NotMechanicalError("a pattern is looked for in something else than the answer")
 
+    def _found(self, method: str, operator: str, right: Expression, matched: Condition) -> Condition:
+        """`match(...) !== null`, `search(...) >= 0`: the pattern matches."""
+        nothing = Literal(None) if method == "match" else Literal(-1)
+        if operator in _EXACT and right == nothing:
+            return matched if operator in _OPPOSITE else _inverse(matched)
+        if method == "search" and (operator, right) in ((">=", Literal(0)), (">", Literal(-1))):
+            return matched
+        raise NotMechanicalError("what a pattern finds is compared")
+
     def _of_items(self, owner: Expression, method: str, parameter: str, body: Expression) -> Condition:
         if isinstance(owner, Items) or isinstance(subject(owner, self.scope), Constant):
             return self._of_constants(owner, method, parameter, body)
@@ -236,6 +251,9 @@ class _Translator:
     def _compared(self, operator: str, left: Expression, right: Expression) -> Condition:
         if isinstance(left, Unary) and left.operator == "typeof":
             return self._typed(operator, left.operand, right)
+        match left:
+            case Call(Member(owner, Literal("match" | "search" as method)), (Pattern() as pattern,)):
+                return self._found(method, operator, right, self._matched(pattern, owner))
         one, other = subject(left, self.scope), subject(right, self.scope)
         if isinstance(one, (Constant, Nothing)):
             one, other, operator = other, one, _FLIPPED.get(operator, operator)

@@ -29,7 +29,8 @@ from evalkit.types import Json
 
 _PLAIN: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _SIGNS: Final = {"===": "==", "!==": "!=", "==": "==", "!=": "!=", "<": "<", ">": ">", "<=": "<=", ">=": ">="}
-_WHOLE: Final[Spec] = {"json": {"strict": True}}
+_KEYED: Final[Spec] = {"json": {"type": ["object", "array", "string", "number", "boolean"], "strict": True}}
+"""JSON that can be asked for a key, which is all but null."""
 
 
 def singular(path: Sequence[Step], root: str = "$") -> str:
@@ -74,7 +75,7 @@ def holds(condition: str) -> Spec:
 def guard(value: Value) -> Spec:
     """The answer is JSON, and what the value lies in is there."""
     if len(value.path) < 2 or value.safe:
-        return _WHOLE
+        return _KEYED
     return _at(singular(value.path[:-1]), exists=True)
 
 
@@ -169,7 +170,7 @@ def _found(place: str, method: str, wanted: str, value: Value) -> str:
     pattern = plain_pattern(_right_case(value, wanted), ignore_case=bool(value.case))
     if method == "includes":
         return f"search({place}, {_quoted(pattern)})"
-    rest = "[\\s\\S]*"
+    rest = r"(.|\n|\r)*"
     return f"match({place}, {_quoted(pattern + rest if method == 'startsWith' else rest + pattern)})"
 
 
@@ -187,7 +188,7 @@ def sized(value: Value, operator: str, number: float) -> tuple[Spec, Spec]:
     if not value.path:
         if operator not in ("===", "==") or number != int(number) or number < 0:
             raise NotMechanicalError("the length of the whole JSON")
-        return grouped("all_of", [{"json": {"type": "array", "strict": True}}, _at("$[*]", count=int(number))]), _WHOLE
+        return grouped("all_of", [{"json": {"type": "array", "strict": True}}, _at("$[*]", count=int(number))]), _KEYED
     return holds(f"length({place}) {_SIGNS[operator]} {literal(number)}"), _at(place, exists=True)
 
 
@@ -203,7 +204,7 @@ def truthy(value: Value) -> tuple[Spec, Spec]:
 def typed(value: Value, kind: str) -> tuple[Spec, Spec]:
     """A value is of a JSON type."""
     if not value.path:
-        return {"json": {"type": kind, "strict": True}}, _WHOLE
+        return {"json": {"type": kind, "strict": True}}, {"json": {"strict": True}}
     schema: dict[str, Json] = {"type": kind}
     for step in reversed(value.path):
         if isinstance(step, int):
