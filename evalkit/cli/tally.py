@@ -96,9 +96,7 @@ class Tally:
         self.done += 1
         self.passed += score.passed
         self.errors += record.error is not None
-        # A conversation is asked once for each of its turns, which is no retry.
-        asked = max(1, len(record.turns) + (record.error is not None))
-        self.retries += max(0, record.attempts - asked)
+        self.retries += record.retries
         if record.cost_usd is not None:
             self.cost_usd = (self.cost_usd or 0.0) + record.cost_usd
         if record.error is None and record.latency_ms is not None:

@@ -67,3 +67,9 @@ class Record:
     turns: tuple[Completion, ...] = ()
     error: RecordError | None = None
     started_at: str = ""
+
+    @property
+    def retries(self) -> int:
+        """Attempts beyond those that had to be made: one, or one for each turn of a conversation."""
+        asked = max(1, len(self.turns) + (self.error is not None))
+        return max(0, self.attempts - asked)

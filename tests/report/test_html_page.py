@@ -256,7 +256,7 @@ def test_a_call_tells_all_that_is_known_of_it(page_of):
     }
     call = page_of({"a": dict.fromkeys(CASES, False)}, fields={("a", "c0"): told}).data["calls"][0]
     assert (call["latency_ms"], call["ttft_ms"], call["queue_ms"], call["retry_ms"]) == (12.346, 4.0, 1.0, 2.0)
-    assert (call["attempts"], call["input_tokens"], call["output_tokens"], call["cost_usd"]) == (2, 7, 3, 0.25)
+    assert (call["retries"], call["input_tokens"], call["output_tokens"], call["cost_usd"]) == (1, 7, 3, 0.25)
     assert (call["finish"], call["tools"]) == ("length", '[{"name": "look"}]')
     assert call["verdicts"] == [["exact", False, 0.0, "expected yes, got no", 1.0]]
 

@@ -208,7 +208,7 @@ def _told(row: CallRow, record: Record, room: _Room) -> dict[str, Json]:
             "ttft_ms": _rounded(record.ttft_ms),
             "queue_ms": _rounded(record.queue_ms),
             "retry_ms": _rounded(record.retry_ms),
-            "attempts": record.attempts,
+            "retries": record.retries or None,
             "input_tokens": usage.input,
             "output_tokens": usage.output,
             "cost_usd": record.cost_usd,

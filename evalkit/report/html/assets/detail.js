@@ -170,7 +170,7 @@ function timesOf(call) {
     call.ttft_ms == null ? "" : `first token ${show.latency_ms(call.ttft_ms)}`,
     call.queue_ms >= 1 ? `queued ${show.latency_ms(call.queue_ms)}` : "",
     call.retry_ms >= 1 ? `retried for ${show.latency_ms(call.retry_ms)}` : "",
-    call.attempts > 1 ? counted(call.attempts, "attempt") : "",
+    call.retries ? `after ${call.retries === 1 ? "a retry" : `${call.retries} retries`}` : "",
     call.input_tokens == null ? "" : `${show.count(call.input_tokens)} tokens in`,
     call.output_tokens == null ? "" : `${show.count(call.output_tokens)} out`,
     call.cost_usd == null ? "" : show.cost_usd(call.cost_usd),
