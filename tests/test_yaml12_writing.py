@@ -103,7 +103,7 @@ def test_it_reads_well():
         "    two",
         "empty: {}",
         "n: 1.5",
-        "no: no",
+        '"no": "no"',
     ]
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, TypeAlias
 
 from evalkit.analysis.rows import CallRow, Outcome, fault_of
@@ -91,13 +91,18 @@ def expected_text(expected: Json) -> str | None:
 
 def to_frame(rows: Iterable[CallRow]) -> pd.DataFrame:
     """The tidy table as a data frame. Imports pandas, which takes half a second: never on the way of a run."""
+    return frame_of(COLUMN_TYPES, map(tidy_row, rows))
+
+
+def frame_of(types: Mapping[str, str], rows: Iterable[tuple[Cell, ...]]) -> pd.DataFrame:
+    """A table as a data frame, with the pandas type of each column. Imports pandas."""
     import pandas as pd
 
-    columns: list[tuple[Cell, ...]] = list(zip(*map(tidy_row, rows), strict=True)) or [()] * len(COLUMN_TYPES)
+    columns: list[tuple[Cell, ...]] = list(zip(*rows, strict=True)) or [()] * len(types)
     return pd.DataFrame(
         {
             name: pd.Series(list(values), dtype=kind)
-            for (name, kind), values in zip(COLUMN_TYPES.items(), columns, strict=True)
+            for (name, kind), values in zip(types.items(), columns, strict=True)
         }
     )
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import dataclasses
 import datetime as dt
 import difflib
-from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -16,6 +16,7 @@ from evalkit.cli.racing import NO_RACE, RaceChoice, race_of, race_problems
 from evalkit.cli.voice import ALOUD, Voice
 from evalkit.errors import ConfigError, ConfigErrors, Location, NothingRanError, one_or_many
 from evalkit.models.config import choose, find_models_file, load_models
+from evalkit.models.functions import function_model
 from evalkit.models.litellm import litellm_prices
 from evalkit.models.price_table import with_prices
 from evalkit.providers.build import Providers
@@ -62,6 +63,10 @@ class Choice:
     keep_going: bool = False
     allow_code: bool = False
     voice: Voice = ALOUD
+    loaded: Suite | None = None
+    """The suite, where it has been loaded already."""
+    functions: Mapping[str, Callable[..., object]] = field(default_factory=dict)
+    """Candidates that are Python functions at hand, by their names; asked beside those of `models`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +111,7 @@ def assemble(choice: Choice) -> Assembly:
     if earlier:
         choice = _as_before(choice, earlier)
         suite = _suite(choice) if any(prompt.file for prompt in earlier.prompts) else suite
-    models_file = _models_file(choice)
+    models_file = _models_file(choice) if _names(choice, suite) or suite.judges else None
     job = make_job(
         suite,
         _models(choice, suite, models_file),
@@ -125,7 +130,7 @@ def assemble(choice: Choice) -> Assembly:
     race = race_of(choice.race, earlier.race if earlier else None)
     candidates = [model.name for model in job.models]
     asked = {model.name: model for model in (*job.judges, *job.models)}
-    providers = Providers(asked.values())
+    providers = Providers(asked.values(), choice.functions)
     if problems := [
         *_contradictions(choice),
         *race_problems(choice.race, race, len(job.models) * len(job.prompts), load=choice.rate_per_s is not None),
@@ -189,11 +194,14 @@ def _refuse_changes(folder: Path, earlier: Manifest, manifest: Manifest, job: Jo
 def _suite(choice: Choice) -> Suite:
     """Load the suite; where it has problems, say what is wrong with the models file too."""
     files = tuple(Path(name) for name in choice.prompts if _is_file(name))
+    if choice.loaded is not None and not files:
+        return choice.loaded
     suite, problems = check_suite(choice.suite, allow_code=choice.allow_code, prompts=files)
     if suite is not None and not problems:
         return suite
     try:
-        load_models(_models_file(choice))
+        if choice.models or not choice.functions:
+            load_models(_models_file(choice))
     except ConfigError as error:
         problems += error.errors if isinstance(error, ConfigErrors) else (error,)
     raise one_or_many(problems)
@@ -214,7 +222,7 @@ def _as_before(choice: Choice, earlier: Manifest) -> Choice:
     return dataclasses.replace(
         choice,
         models_file=choice.models_file or (file if file and file.is_file() else None),
-        models=choice.models or tuple(model.name for model in earlier.models),
+        models=choice.models or _configured(earlier, choice),
         prompts=choice.prompts or tuple(prompt.file or prompt.name for prompt in earlier.prompts),
         patterns=choice.patterns or before.filter,
         limit=before.limit if choice.limit is None else choice.limit,
@@ -226,18 +234,32 @@ def _as_before(choice: Choice, earlier: Manifest) -> Choice:
     )
 
 
-def _models(choice: Choice, suite: Suite, file: Path) -> tuple[Model, ...]:
-    names = choice.models or suite.models
-    if not names:
+def _configured(earlier: Manifest, choice: Choice) -> tuple[str, ...]:
+    """The candidates of a run that are not functions at hand now."""
+    return tuple(model.name for model in earlier.models if model.name not in choice.functions)
+
+
+def _names(choice: Choice, suite: Suite) -> tuple[str, ...]:
+    """The names of the configured models to ask: those of the suite, unless others are chosen."""
+    return choice.models or (() if choice.functions else suite.models)
+
+
+def _models(choice: Choice, suite: Suite, file: Path | None) -> tuple[Model, ...]:
+    names = _names(choice, suite)
+    if not names and not choice.functions:
         raise ConfigError(
             "no models to ask", where=Location(suite.path), remedy="list some under `models:`, or name one with -m"
         )
-    return tuple(_as_chosen(model, choice) for model in models_named(names, file, choice.price_file))
+    found = models_named(names, file, choice.price_file) if file and names else ()
+    if taken := [model.name for model in (*found, *_judges(choice, suite, file)) if model.name in choice.functions]:
+        raise ConfigError(f"the name {taken[0]!r} is that of a configured model", remedy="call the function otherwise")
+    functions = (function_model(name, function) for name, function in choice.functions.items())
+    return tuple(_as_chosen(model, choice) for model in (*found, *functions))
 
 
-def _judges(choice: Choice, suite: Suite, file: Path) -> tuple[Model, ...]:
+def _judges(choice: Choice, suite: Suite, file: Path | None) -> tuple[Model, ...]:
     """Find the models that the suite's scorers ask."""
-    return models_named(suite.judges, file, choice.price_file) if suite.judges else ()
+    return models_named(suite.judges, file, choice.price_file) if file and suite.judges else ()
 
 
 def models_named(names: Sequence[str], file: Path, price_file: Path | None = None) -> tuple[Model, ...]:
@@ -282,7 +304,9 @@ def _unknown_prompt(name: str, known: Sequence[str], suite: Suite) -> ConfigErro
     return ConfigError(f"{suite.name} has no prompt {name!r}", where=Location(suite.path), remedy=remedy)
 
 
-def _manifest(job: Job, providers: Providers, earlier: Manifest | None, choice: Choice, models_file: Path) -> Manifest:
+def _manifest(
+    job: Job, providers: Providers, earlier: Manifest | None, choice: Choice, models_file: Path | None
+) -> Manifest:
     now = dt.datetime.now(dt.UTC)
     stamp = now.isoformat(timespec="seconds")
     manifest = describe(
@@ -299,7 +323,7 @@ def _manifest(job: Job, providers: Providers, earlier: Manifest | None, choice: 
             _with_file(entry, prompt, files) for entry, prompt in zip(manifest.prompts, job.prompts, strict=True)
         ),
         load=Load(choice.rate_per_s, choice.arrivals or CONSTANT) if choice.rate_per_s else None,
-        models_file=str(models_file),
+        models_file=str(models_file) if models_file else None,
         concurrency=choice.concurrency,
         versions=environment.versions(),
         host=environment.host(),

@@ -22,7 +22,7 @@ from evalkit.eventloop import new_event_loop
 from evalkit.report import write_reports
 from evalkit.runner.execute import Execution, execute, open_models, start, with_conditions
 from evalkit.runner.folder import create_run_folder, only_writer, point_latest
-from evalkit.runner.interrupts import interruptible
+from evalkit.runner.interrupts import Interruption, interruptible
 from evalkit.runner.manifest import write_cases, write_manifest
 from evalkit.runner.plan import calls_per_model
 
@@ -117,12 +117,19 @@ class Conductor:
         self._assembly = assembly
         self._progress = progress
         self._stop = asyncio.Event()
+        self._interruption: Interruption | None = None
 
     async def run(self) -> None:
         """Run to the end, or to the second signal."""
         work = asyncio.create_task(self._work())
-        with interruptible(work, self._stop, self._interrupt), contextlib.suppress(asyncio.CancelledError):
+        with interruptible(work, self._stop, self._interrupt) as asked, contextlib.suppress(asyncio.CancelledError):
+            self._interruption = asked
             await work
+
+    def interrupt(self) -> None:
+        """Do what a signal does; for other threads than the one that runs. Nothing before the run has begun."""
+        if self._interruption:
+            self._interruption()
 
     def _interrupt(self) -> None:
         self.interrupted = True

@@ -36,7 +36,7 @@ def guess(source: str) -> str | None:
         return "table"
     path = Path(source)
     if path.is_dir():
-        return "promptfoo" if any((path / name).is_file() for name in _PROMPTFOO) else None
+        return _by_files(path)
     if path.name in _PROMPTFOO:
         return "promptfoo"
     suffix = path.suffix.lower()
@@ -49,6 +49,14 @@ def guess(source: str) -> str | None:
     except OSError:
         return None
     return _by_content(path, suffix, head)
+
+
+def _by_files(folder: Path) -> str | None:
+    if any((folder / name).is_file() for name in _PROMPTFOO):
+        return "promptfoo"
+    if next(folder.glob("*.eval"), None):
+        return "inspect"
+    return "lm-eval" if next(folder.glob("*/samples_*.jsonl"), next(folder.glob("samples_*.jsonl"), None)) else None
 
 
 def _head(path: Path) -> str:
@@ -84,6 +92,8 @@ def _by_row(path: Path, line: str) -> str | None:
         return None
     if "doc_id" in row and {"resps", "filtered_resps"} & row.keys():
         return "lm-eval"
+    if "success" in row and "provider" in row and {"gradingResult", "promptIdx"} & row.keys():
+        return "promptfoo-results"
     if isinstance(row.get("input"), list) and "ideal" in row:
         return "openai-evals"
     if any(keys <= row.keys() for keys in _LOGGED):

@@ -11,6 +11,7 @@ from evalkit.imports.calls import Call, NoCallError, said, said_by
 from evalkit.imports.values import items, mapping, text
 from evalkit.types import Json
 
+_LEVELS: Final = ("resourceSpans", "scopeSpans", "spans")
 _MAX_DEPTH: Final = 50
 _INDEXED: Final = re.compile(r"gen_ai\.(prompt|completion)\.(\d{1,4})\.(role|content)")
 _MESSAGE: Final = re.compile(r"gen_ai\.(system|user|assistant|tool)\.message")
@@ -21,18 +22,18 @@ _SIDES: Final = {"prompt": "prompt", "completion": "completion", "input": "promp
 
 def is_traced(row: Mapping[str, Json]) -> bool:
     """Whether a row is an export of spans, or a span."""
-    return any(isinstance(row.get(key), list) for key in ("resourceSpans", "scopeSpans", "spans")) or (
-        "attributes" in row and isinstance(row["attributes"], (dict, list))
-    )
+    if any(isinstance(row.get(key), list) for key in _LEVELS):
+        return True
+    return isinstance(row.get("attributes"), (dict, list)) and not {"messages", "request", "body"} & row.keys()
 
 
 def spans_of(row: Mapping[str, Json]) -> Iterator[Mapping[str, Json]]:
     """Go through the spans of an export that tell of a call to a model; a row that is a span is the only one."""
-    if "attributes" in row and not any(key in row for key in ("resourceSpans", "scopeSpans", "spans")):
+    if "attributes" in row and not any(key in row for key in _LEVELS):
         if _tells(row):
             yield row
         return
-    for key in ("resourceSpans", "scopeSpans", "spans"):
+    for key in _LEVELS:
         for inner in items(row.get(key)):
             if isinstance(inner, dict) and key == "spans":
                 if _tells(inner):

@@ -203,7 +203,8 @@ def _manifest(draft: DraftRun, run_id: str, fingerprint: str) -> Manifest:
     return Manifest(
         run_id=run_id,
         created_at=draft.created_at,
-        finished_at=draft.finished_at,
+        # A run that never finished could go on; this one cannot, however much of it there is.
+        finished_at=draft.finished_at or draft.created_at,
         evalkit=evalkit.__version__,
         suite=ManifestSuite(draft.suite, draft.source, draft.description, fingerprint),
         models=draft.models,

@@ -93,7 +93,7 @@ def _lines(lines: Iterable[str]) -> Iterator[str]:
 
 def _inline(cases: Sequence[DraftCase]) -> bool:
     """Whether the cases are few and short enough to be read in the suite's file."""
-    if not 0 < len(cases) <= _INLINE:
+    if len(cases) > _INLINE:
         return False
     length = 0
     for case in cases:
@@ -119,7 +119,7 @@ def _suite(draft: DraftSuite, prompts: Sequence[PurePosixPath], remarks: Sequenc
     if draft.scorers:
         yield "scorers:"
         yield from block(draft.scorers, 2)
-    yield "cases:"
+    yield "cases:" if draft.cases else "cases: []"
     if remarks is None:
         for case in draft.cases:
             yield from _case_lines(case)

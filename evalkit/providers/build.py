@@ -72,9 +72,14 @@ def _masked(model: Model, provider: Provider, secrets: Collection[str]) -> Provi
 
 
 class Providers:
-    """The providers of a run's models, with what they share. Use as `async with`: leaving releases everything."""
+    """The providers of a run's models, with what they share. Use as `async with`: leaving releases everything.
 
-    def __init__(self, models: Iterable[Model]) -> None:
+    Args:
+        models: the candidates, and those that scorers ask.
+        functions: of those that are Python functions at hand, by the model's name.
+    """
+
+    def __init__(self, models: Iterable[Model], functions: Mapping[str, Callable[..., object]] | None = None) -> None:
         chosen = list(models)
         secrets = secrets_of(chosen)
         self._network = Network()
@@ -82,7 +87,7 @@ class Providers:
         self._machine = LocalMachine(max(local, default=1))
         make: dict[str, Callable[[Model], Provider]] = {
             "local": lambda model: LocalProvider(model, self._network, self._machine),
-            "python": PythonProvider,
+            "python": lambda model: PythonProvider(model, (functions or {}).get(model.name)),
             "command": CommandProvider,
             "replicate": lambda model: ReplicateProvider(model, self._network),
         }

@@ -30,6 +30,8 @@ _CATCH_ALL = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 class PythonProvider:
     """Calls `file.py:function` with what its parameters name: any of `vars`, `messages`, `params`, `tools`.
 
+    Whoever has the function at hand passes it; it is then not looked for in a file.
+
     A sync function runs in a thread, one call at a time unless `limits.concurrency` says otherwise, so that its calls
     do not slow each other down; an async function shares the event loop, and as many calls are in
     flight as an API would be sent.
@@ -37,16 +39,16 @@ class PythonProvider:
 
     alone = False
 
-    def __init__(self, model: Model) -> None:
+    def __init__(self, model: Model, function: Callable[..., Any] | None = None) -> None:
         self._model = model
+        self._given = function
         self._function: Callable[..., Any] | None = None
         self.concurrency = model.concurrency or 1
 
     def check(self, needs: frozenset[str] = frozenset()) -> list[ConfigError]:  # noqa: ARG002 - a function gets it all
         """Load the function; report a file, name or signature that will not do."""
         try:
-            base_dir = Path(self._model.where.path).parent if self._model.where else Path()
-            function = load_function(self._model.function or "", base_dir)
+            function = self._given or self._loaded()
             _check_signature(function)
         except ConfigError as error:
             where = error.where or self._model.where
@@ -55,6 +57,10 @@ class PythonProvider:
         if _is_async(function):
             self.concurrency = most_in_flight(self._model)
         return []
+
+    def _loaded(self) -> Callable[..., Any]:
+        base_dir = Path(self._model.where.path).parent if self._model.where else Path()
+        return load_function(self._model.function or "", base_dir)
 
     async def start(self) -> None:
         """Nothing to reach."""

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator
 
 from evalkit.analysis import CallRow
 from evalkit.analysis.tidy import Cell, expected_text
+from evalkit.exports.csvtext import csv_lines
 from evalkit.report.format import compact
-from evalkit.report.tables import csv_lines
 
 COLUMNS = ("call_id", "case_id", "label", "annotator", "input", "expected", "output")
 """No model is named and no verdict shown: whoever labels should not know them."""

@@ -5,14 +5,14 @@ Unknown is an empty cell, or null.
 
 from __future__ import annotations
 
-import csv
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 
 from evalkit.analysis import CallRow, ModelSummary, RunSummary, TagSummary
 from evalkit.analysis.summary import Latency, PassRate
 from evalkit.analysis.tidy import COLUMN_TYPES, Cell, tidy_row
+from evalkit.exports.csvtext import csv_lines
 from evalkit.report.by_scorer import SCORER_COLUMNS, scorer_json, scorer_rows
 from evalkit.report.comparison import comparison_json
 from evalkit.report.confusion import LABEL_COLUMNS, label_json, label_rows
@@ -186,46 +186,5 @@ def _rate(calls: PassRate) -> dict[str, Cell]:
     return {"pass_rate": calls.rate, "pass_rate_low": low, "pass_rate_high": high}
 
 
-class _UnixLines:
-    """Where csv.writer writes to.
-
-    Told to end lines with a bare line feed, the writer leaves a lone carriage return in a cell unquoted and readers
-    break the row there. So it is left to end lines its own way, and that is undone here, row by row. The writer hands
-    back what this does.
-    """
-
-    def write(self, row: str) -> str:
-        return row.removesuffix("\r\n") + "\n"
-
-
 def _figures_csv(rows: Sequence[Mapping[str, Cell]]) -> Iterator[str]:
     return csv_lines(list(rows[0]) if rows else [], (row.values() for row in rows))
-
-
-def csv_lines(header: Sequence[str], rows: Iterable[Iterable[Cell]]) -> Iterator[str]:
-    """A table as RFC 4180 text with line-feed line ends, row by row.
-
-    Cells are written as they are, also those that a spreadsheet would take for a formula: to change them would falsify
-    what a model said.
-    """
-    line: Callable[[Iterable[Cell]], str] = csv.writer(_UnixLines(), lineterminator="\r\n").writerow
-    yield line(header)
-    decimals = [_decimals(name) for name in header]
-    for row in rows:
-        yield line([_cell(value, places) for value, places in zip(row, decimals, strict=True)])
-
-
-def _decimals(column: str) -> int:
-    """Microseconds, and costs down to a single token's."""
-    if column.endswith("_usd"):
-        return 10
-    return 3 if column.endswith("_ms") else 6
-
-
-def _cell(value: Cell, decimals: int) -> str | int | None:
-    """What csv.writer would write differently, as text; the rest as it is."""
-    if isinstance(value, str) or value is None:
-        return value
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return f"{value:.{decimals}f}".rstrip("0").rstrip(".") if isinstance(value, float) else value

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
@@ -56,7 +56,7 @@ class Sample:
         kinds: the commonest first.
         strata: per stratum the shares of its values, the largest first.
         nearness: how near the nearest chosen one is to an input (cosine, 0 to 1): the 5 %, 50 % and 95 % quantiles.
-        personal: how many of the chosen hold something that looks like personal data, by its kind.
+        personal: the places of the chosen inputs that hold something that looks like personal data, by its kind.
     """
 
     inputs: int
@@ -66,7 +66,7 @@ class Sample:
     kinds: tuple[KindShare, ...]
     strata: Mapping[str, tuple[Share, ...]]
     nearness: tuple[float, float, float]
-    personal: Mapping[str, int]
+    personal: Mapping[str, tuple[int, ...]]
 
 
 def draw(
@@ -112,7 +112,7 @@ def draw(
         kinds=_kind_shares(kinds, seen, chosen),
         strata={name: _shares(column, seen, chosen) for name, column in values.items()},
         nearness=_quantiles(nearness, seen),
-        personal=_personal(different[place] for place in chosen),
+        personal=_personal(texts, [kept[place] for place in chosen]),
     )
 
 
@@ -128,7 +128,7 @@ def _strata(inputs: Sequence[Input], detect: Callable[[str], str] | None) -> dic
     return found
 
 
-def _nearest(vectors: Vectors, chosen: Sequence[int]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+def _nearest(vectors: Vectors, chosen: Sequence[int]) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
     """Find the nearest chosen one of every text (its place among the chosen), and how near it is."""
     picked = vectors[list(chosen)].T
     blocks = [vectors[start : start + _BLOCK] @ picked for start in range(0, len(vectors), _BLOCK)]
@@ -138,7 +138,7 @@ def _nearest(vectors: Vectors, chosen: Sequence[int]) -> tuple[NDArray[np.int64]
     )
 
 
-def _quantiles(values: NDArray[np.float64], weights: Sequence[int]) -> tuple[float, float, float]:
+def _quantiles(values: NDArray[np.float32], weights: Sequence[int]) -> tuple[float, float, float]:
     low, middle, high = np.quantile(np.repeat(values, weights), (0.05, 0.5, 0.95)).clip(0, 1)
     return float(low), float(middle), float(high)
 
@@ -157,5 +157,9 @@ def _shares(column: Sequence[str], seen: Sequence[int], chosen: Sequence[int]) -
     return tuple(Share(value, share, sample.get(value, 0.0)) for value, share in everywhere.items())
 
 
-def _personal(texts: Iterable[str]) -> Mapping[str, int]:
-    return Counter(kind for text in texts for kind in {finding.kind for finding in find_personal(text)})
+def _personal(texts: Sequence[str], chosen: Sequence[int]) -> Mapping[str, tuple[int, ...]]:
+    found: dict[str, list[int]] = {}
+    for place in chosen:
+        for kind in sorted({finding.kind for finding in find_personal(texts[place])}):
+            found.setdefault(kind, []).append(place)
+    return {kind: tuple(places) for kind, places in sorted(found.items())}

@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from hashlib import blake2b
+from itertools import chain
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -90,7 +91,7 @@ def _nearly(texts: Sequence[str], firsts: Sequence[int], near: float) -> Iterabl
     for index in firsts:
         text = _compared(texts[index])
         keys = _band_keys(text.words, multipliers, shifts)
-        met = Counter(other for key in keys for other in buckets.get(key, ()))
+        met = Counter(chain.from_iterable(filter(None, map(buckets.get, keys))))
         others = [place for place, _ in met.most_common(_COMPARED)]
         best = _most_alike(text, [kept[other] for other in others], near)
         if best is not None:

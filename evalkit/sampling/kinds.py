@@ -20,7 +20,7 @@ _PIECES: Final = 20_000
 """The commonest words and pieces of words that texts are compared by. More of them find no more kinds."""
 _NAMED: Final = 3
 
-Vectors = NDArray[np.float64]
+Vectors = NDArray[np.float32]
 
 
 class Kinds(NamedTuple):
@@ -40,6 +40,15 @@ class Kinds(NamedTuple):
         return members[np.argsort(self.distance[members], kind="stable")]
 
 
+def check_installed() -> None:
+    """See that kinds can be found, before any work is done.
+
+    Raises:
+        ConfigError: scikit-learn is not installed.
+    """
+    _learn("cluster")
+
+
 def embed(texts: Sequence[str]) -> Vectors:
     """Place texts in a space where those of one matter are near: rows of length 1, one per text.
 
@@ -48,7 +57,9 @@ def embed(texts: Sequence[str]) -> Vectors:
     """
     normalize = _learn("preprocessing").normalize
     plains = [plain(one) or "-" for one in texts]
-    weigh = partial(_learn("feature_extraction.text").TfidfVectorizer, sublinear_tf=True, max_features=_PIECES)
+    weigh = partial(
+        _learn("feature_extraction.text").TfidfVectorizer, sublinear_tf=True, max_features=_PIECES, dtype=np.float32
+    )
     words = weigh(ngram_range=(1, 2), analyzer="word", tokenizer=str.split, token_pattern=None)
     letters = weigh(ngram_range=(3, 5), analyzer="char_wb")
     both = _learn("pipeline").FeatureUnion([("words", words), ("letters", letters)])
@@ -69,7 +80,7 @@ def find_kinds(vectors: Vectors, texts: Sequence[str], count: int, *, seed: int)
         count: how many kinds to look for.
         seed: of the random start.
     """
-    distinct = len(np.unique(vectors.round(9), axis=0))
+    distinct = len(np.unique(vectors.round(5), axis=0))
     count = max(1, min(count, distinct))
     cluster = _learn("cluster")
     method = cluster.MiniBatchKMeans if len(texts) > _MANY else cluster.KMeans

@@ -31,7 +31,7 @@ from evalkit.yaml12.writing import flow
 _BOM: Final = "\ufeff"
 _APPENDED: Final = (".jsonl", ".csv")
 _LINE: Final = re.compile("[^\n]*\n|[^\n]+")
-_YAML_LINE: Final = re.compile("[^\n\r\x85\u2028\u2029]*(?:\r\n|[\n\r\x85\u2028\u2029])|[^\n\r\x85\u2028\u2029]+")
+YAML_LINE: Final = re.compile("[^\n\r\x85\u2028\u2029]*(?:\r\n|[\n\r\x85\u2028\u2029])|[^\n\r\x85\u2028\u2029]+")
 _CASE_COLUMNS: Final = frozenset({"id", "expected", "tags", "data_policy"})
 
 
@@ -163,11 +163,11 @@ def _inline(file: Path, document: Document, case: NewCase) -> _Addition:
             where=document.where(("cases",)),
             remedy="write them as `- id: ...`, one below the other",
         )
-    text = _read(file, _YAML_LINE)
+    text = _read(file, YAML_LINE)
     indent = " " * node.start_mark.column
     blank = "\n" if _blank_between(text.lines, node) else ""
     more = blank + "".join(f"{indent}{one}\n" for one in _yaml_lines(case))
-    return _Addition(file, text._replace(line=_line_after(node)), more, case)
+    return _Addition(file, text._replace(line=line_after(node)), more, case)
 
 
 def _blank_between(lines: Sequence[str], node: SequenceNode) -> bool:
@@ -178,14 +178,14 @@ def _blank_between(lines: Sequence[str], node: SequenceNode) -> bool:
     return start > 0 and not lines[start - 1].strip()
 
 
-def _line_after(node: Node) -> int:
+def line_after(node: Node) -> int:
     """The number of the first line behind what a node says, counted from 0: comments and blank lines come after."""
     if isinstance(node, ScalarNode) or (isinstance(node, CollectionNode) and (node.flow_style or not node.value)):
         end = node.end_mark
         return int(end.line if end.column == 0 and end.line > node.start_mark.line else end.line + 1)
     if isinstance(node, MappingNode):
-        return max(_line_after(part) for pair in node.value for part in pair)
-    return max(_line_after(part) for part in node.value)
+        return max(line_after(part) for pair in node.value for part in pair)
+    return max(line_after(part) for part in node.value)
 
 
 def _yaml_lines(case: NewCase) -> Iterable[str]:

@@ -27,6 +27,8 @@ _ESCAPED: Final = re.compile(
 _NOT_IN_BLOCK: Final = re.compile(
     "[^\n\x20-\x7e\xa0-\u1fff\u2010-\u2027\u2030-\u205f\u2070-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]"
 )
+_OTHERS: Final = frozenset({"yes", "no", "on", "off"})
+"""Words that are quoted for other readers' sake, which take them for true and false."""
 _SHORT: Final = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\t": "\\t", "\r": "\\r"}
 _MOST_KEY: Final = 500  # the parser finds no ':' further than 1,024 characters from the start of its key
 
@@ -66,7 +68,7 @@ def flow(value: Value) -> str:
 
 def flow_key(key: str) -> str:
     """Write the key of a mapping."""
-    return key if _NAME.fullmatch(key) and plain(key, literal=True) == key else _quoted(key)
+    return key if _NAME.fullmatch(key) and _is_itself(key) else _quoted(key)
 
 
 def can_write(value: Value) -> bool:
@@ -126,8 +128,13 @@ def _literal(text: str, indent: int) -> list[str] | None:
 
 
 def _text(text: str, *, inside: bool) -> str:
-    safe = _PLAIN.fullmatch(text) and plain(text, literal=True) == text and not (inside and _NOT_INSIDE.search(text))
+    safe = _PLAIN.fullmatch(text) and _is_itself(text) and not (inside and _NOT_INSIDE.search(text))
     return text if safe else _quoted(text)
+
+
+def _is_itself(text: str) -> bool:
+    """Whether an unquoted text is read as that text, here and elsewhere."""
+    return plain(text, literal=True) == text and text.lower() not in _OTHERS
 
 
 def _quoted(text: str) -> str:

@@ -6,7 +6,18 @@ import json
 from pathlib import Path
 
 import pytest
-from foreign import inspect_header, inspect_json, inspect_sample, promptfoo_export, promptfoo_row
+from foreign import (
+    inspect_eval,
+    inspect_header,
+    inspect_json,
+    inspect_sample,
+    lm_eval_file,
+    lm_eval_row,
+    promptfoo_export,
+    promptfoo_row,
+)
+
+from evalkit.view.store import State, Store
 
 
 @pytest.fixture
@@ -50,12 +61,18 @@ def test_a_baseline_of_an_imported_run_holds_the_next_one_to_it(in_process, run,
 
 def test_an_imported_run_cannot_go_on(in_process, run):
     Path("suite.yaml").write_text(
-        "suite: out\ncases: [{vars: {input: a}}]\nprompts: [{name: p, messages: [{role: user, content: '{{ input }}'}]}]\n"
-        "models: [m]\nscorers: [{contains: a}]\n"
+        "suite: out\ncases: [{vars: {input: a}}]\nmodels: [m]\n"
+        "prompts: [{name: p, messages: [{role: user, content: '{{ input }}'}]}]\n"
+        "scorers: [{contains: a}]\n"
     )
     Path("models.yaml").write_text("models: {m: {provider: openai, model: x, base_url: 'http://localhost:9/v1'}}\n")
     assert "was imported from out.json" in in_process("run", "suite.yaml", "--resume", run.name, code=2)
     assert "name a suite of the same cases" in in_process("score", run, code=2)
+
+
+def test_the_browser_shows_an_imported_run_as_complete(in_process, run):
+    [stored] = Store(Path("results")).runs()
+    assert (stored.run_id, stored.state) == (run.name, State.COMPLETE)
 
 
 def test_losses_are_refused_until_they_are_allowed(in_process, tmp_path):
@@ -65,3 +82,16 @@ def test_losses_are_refused_until_they_are_allowed(in_process, tmp_path):
     in_process("import", "inspect", "log.json", "--allow-partial")
     [manifest] = Path("results/yes").glob("2*/manifest.json")
     assert json.loads(manifest.read_text())["imported"]["tool"] == "inspect_ai 0.3.100"
+
+
+@pytest.mark.parametrize("kind", ["promptfoo-results", "inspect", "lm-eval"])
+def test_results_are_known_by_what_they_hold(in_process, tmp_path, kind):
+    folder = tmp_path / "theirs"
+    folder.mkdir()
+    sources = {
+        "promptfoo-results": lambda: folder / "out.jsonl",
+        "inspect": lambda: inspect_eval(folder / "log.eval", [inspect_sample()], zstd=True).parent,
+        "lm-eval": lambda: lm_eval_file(folder / "org__tiny", "sums", [lm_eval_row()]).parent.parent,
+    }
+    (folder / "out.jsonl").write_text(json.dumps(promptfoo_row()))
+    assert f"read as {kind}: 1 case, 1 prompt, 1 model" in in_process("import", sources[kind](), "--dry-run")

@@ -62,7 +62,7 @@ def test_the_manifest_tells_where_it_comes_from(source: Path, tmp_path: Path) ->
     folder = store(draft(source), tmp_path / "results")
     manifest = read_manifest(folder)
     assert manifest.imported == Imported("other 1.2", "theirs.json", hashlib.sha256(b"results").hexdigest())
-    assert manifest.created_at == "2025-03-04T05:06:07+00:00"
+    assert manifest.created_at == manifest.finished_at == "2025-03-04T05:06:07+00:00"
     assert folder.parent == tmp_path / "results" / "sums"
     assert folder.name.startswith("20250304-050607-")
     assert (folder.parent / "latest").resolve() == folder.resolve()

@@ -161,6 +161,22 @@ def test_formats(tmp_path, text, name):
     assert (case.vars, case.expected) == ({"q": "x,1"}, "y")
 
 
+def test_a_dataset_of_the_hub(tmp_path, monkeypatch):
+    from evalkit.errors import Location
+    from evalkit.suite import tables
+    from evalkit.suite.rows import Row
+
+    def rows(url, where):
+        assert url == "hf://org/intents?split=test"
+        yield Row({"q": "a", "label": "x"}, Location(f"{url} (row 1)"))
+        yield ConfigError("a cell holds bytes", where=Location(f"{url} (row 2)"))
+
+    monkeypatch.setattr(tables, "hub_rows", rows)
+    draft = read("hf://org/intents?split=test", AS_THEY_ARE)
+    assert (draft.name, len(draft.cases)) == ("intents", 1)
+    assert [str(note.where) for note in draft.notes if note.lost] == ["hf://org/intents?split=test (row 2)"]
+
+
 def test_parquet(tmp_path):
     pandas = pytest.importorskip("pandas")
     frame = pandas.DataFrame({"q": ["a", "b"], "label": ["x", None], "when": pandas.to_datetime(["2024-01-01"] * 2)})

@@ -121,6 +121,11 @@ def test_problems_are_told_with_their_places(tmp_path):
     assert [problem.message for problem in written.problems] == ["no model 'nobody' is configured"]
 
 
+def test_a_suite_of_which_nothing_came_along_says_so(tmp_path):
+    written = write_suite(dataclasses.replace(draft([]), prompts=()), tmp_path / "out")
+    assert [str(problem.where.line) for problem in written.problems] == ["2", "6"]
+
+
 def test_scorers_that_run_code_are_told_of_not_run(tmp_path):
     suite = draft([DraftCase({"m": "x"})], scorers=({"python": "grade.py:f"},), files={"grade.py": "raise SystemExit"})
     written = write_suite(suite, tmp_path / "out")

@@ -7,8 +7,9 @@ import pandas as pd
 import pytest
 
 from evalkit.analysis import analyse, load_run
+from evalkit.exports.csvtext import csv_lines
 from evalkit.report.files import write_reports
-from evalkit.report.tables import cases_csv, csv_lines, model_figures, models_csv, report_json
+from evalkit.report.tables import cases_csv, model_figures, models_csv, report_json
 
 MODEL_COLUMNS = (
     "model,prompt,cases,trials,passed,failed,errors,pass_rate,pass_rate_low,pass_rate_high,latency_p50_ms,"

@@ -7,6 +7,8 @@ from html.parser import HTMLParser
 
 import pytest
 
+from evalkit.runner.manifest import Imported
+
 pytest.importorskip("starlette", reason="needs the extra `view`")
 pytest.importorskip("uvicorn", reason="needs the extra `view`")
 
@@ -339,3 +341,8 @@ def test_reading_changes_nothing(read, client, store, results):
     read("/compare", a="tiny/20300101-101500-ab01", b="tiny/20300101-101500-ab01")
     client.get(f"{RUN}/report.html")
     assert {path: path.stat().st_mtime_ns for path in results.rglob("*")} == before
+
+
+def test_an_imported_run_says_where_it_comes_from(client, store):
+    store(1, imported=Imported("promptfoo 1.0", "<b>out.json", "ab" * 32))
+    assert "Imported from &lt;b&gt;out.json, results of promptfoo 1.0" in client.get(RUN).text

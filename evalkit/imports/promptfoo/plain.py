@@ -217,10 +217,9 @@ def _xml(assertion: Assertion, context: CaseContext) -> Spec:
     value = assertion.value
     listed = value.get("requiredElements") if isinstance(value, dict) else value
     required = _fields(listed) if isinstance(listed, str) else listed or []
-    if not isinstance(required, list) or any("." not in str(one) for one in required):
-        raise CannotError("the root's name is asked for")
-    # Their paths begin with the root's name; ours, as XPath has it, below it.
-    elements = [str(one).split(".", 1)[1].replace(".", "/") for one in required]
+    if not isinstance(required, list):
+        raise CannotError("its value is no list of elements")
+    elements = [str(one).replace(".", "/") for one in required]
     strict = assertion.base == "is-xml"
     return seen_through(assertion, lambda _: spec("xml", elements=elements or None, strict=strict))
 

@@ -1,0 +1,49 @@
+"""Tables as CSV text."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable, Iterable, Iterator, Sequence
+
+from evalkit.analysis.tidy import Cell
+
+
+class _UnixLines:
+    """Where csv.writer writes to.
+
+    Told to end lines with a bare line feed, the writer leaves a lone carriage return in a cell unquoted and readers
+    break the row there. So it is left to end lines its own way, and that is undone here, row by row. The writer hands
+    back what this does.
+    """
+
+    def write(self, row: str) -> str:
+        return row.removesuffix("\r\n") + "\n"
+
+
+def csv_lines(header: Sequence[str], rows: Iterable[Iterable[Cell]]) -> Iterator[str]:
+    """A table as RFC 4180 text with line-feed line ends, row by row.
+
+    Cells are written as they are, also those that a spreadsheet would take for a formula: to change them would falsify
+    what a model said.
+    """
+    line: Callable[[Iterable[Cell]], str] = csv.writer(_UnixLines(), lineterminator="\r\n").writerow
+    yield line(header)
+    decimals = [_decimals(name) for name in header]
+    for row in rows:
+        yield line([_cell(value, places) for value, places in zip(row, decimals, strict=True)])
+
+
+def _decimals(column: str) -> int:
+    """Microseconds, and costs down to a single token's."""
+    if column.endswith("_usd"):
+        return 10
+    return 3 if column.endswith("_ms") else 6
+
+
+def _cell(value: Cell, decimals: int) -> str | int | None:
+    """What csv.writer would write differently, as text; the rest as it is."""
+    if isinstance(value, str) or value is None:
+        return value
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return f"{value:.{decimals}f}".rstrip("0").rstrip(".") if isinstance(value, float) else value

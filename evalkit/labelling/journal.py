@@ -1,0 +1,152 @@
+"""Each annotator's journal: JSON lines beside the file, forced to the disk before the next key is read.
+
+`cases.csv` has its journals in the folder `cases.csv.labels`, one per person. A killed process leaves at most one torn
+row, the last, which the next one cuts off.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import IO, Final, Self
+
+from evalkit.errors import ConfigError, Location
+from evalkit.files import WriteError
+from evalkit.labelling.marks import Entry, from_json, to_json
+from evalkit.runner.journal import Appender, JournalError
+from evalkit.suite.jsontext import parse_json
+from evalkit.types import Json
+
+DEFAULT: Final = "me"
+ADJUDICATED: Final = "adjudicated"
+"""The journal of whoever settles what others disagree on."""
+_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+_VERSION: Final = 1
+
+
+def folder_of(source: Path) -> Path:
+    """Where the journals of a suite or case file are."""
+    return source.with_name(f"{source.name}.labels")
+
+
+def journal_path(source: Path, annotator: str) -> Path:
+    """Where a person's journal is.
+
+    Raises:
+        ConfigError: the name cannot be one of a file.
+    """
+    if not _NAME.fullmatch(annotator):
+        raise ConfigError(f"{annotator!r} cannot name an annotator", remedy="use letters, digits, '.', '_' and '-'")
+    return folder_of(source) / f"{annotator}.jsonl"
+
+
+def annotators(source: Path) -> Sequence[str]:
+    """Who has a journal, in the order of their names; whoever adjudicates is none of them."""
+    return sorted(file.stem for file in folder_of(source).glob("*.jsonl") if file.stem != ADJUDICATED)
+
+
+def read_journal(path: Path) -> Sequence[Entry]:
+    """Read all entries; none where there is no such file. A torn last row is passed over.
+
+    Raises:
+        ConfigError: it cannot be read, or a row is damaged; names the line.
+    """
+    try:
+        raw = path.read_bytes() if path.exists() else b""
+    except OSError as error:
+        raise ConfigError(f"the labels cannot be read: {error.strerror or error}", where=Location(path)) from None
+    whole = raw[: raw.rfind(b"\n") + 1]
+    rows = [(number, line) for number, line in enumerate(whole.splitlines(), 1) if line.strip()]
+    return [entry for number, line in rows if (entry := _entry(line, path, number))]
+
+
+def _entry(line: bytes, path: Path, number: int) -> Entry | None:
+    try:
+        row = parse_json(line.decode(), path, number)
+        return None if "labels" in row and "act" not in row else from_json(row)
+    except (ValueError, KeyError, TypeError, AttributeError, ConfigError):
+        raise ConfigError(
+            "this row of a label journal is damaged",
+            where=Location(path, number),
+            remedy="delete the line; the labels in the other lines stay",
+        ) from None
+
+
+class Journal:
+    """A person's journal, open for adding; nobody else can open it meanwhile.
+
+    Raises:
+        ConfigError: it is open elsewhere, or damaged.
+        WriteError: it cannot be written.
+    """
+
+    def __init__(self, source: Path, annotator: str) -> None:
+        self.path = journal_path(source, annotator)
+        self.entries = read_journal(self.path)
+        try:
+            self.path.parent.mkdir(exist_ok=True)
+            self._lock = self.path.with_suffix(".lock").open("w")
+            _take(self._lock, self.path)
+            self._file = Appender(self.path)
+        except OSError as error:
+            raise _unwritable(self.path, error) from None
+        if not self._file.size:
+            self._append({"labels": _VERSION, "of": source.name, "annotator": annotator})
+
+    def add(self, entry: Entry) -> None:
+        """Keep an entry; when this returns it is on the disk.
+
+        Raises:
+            WriteError: the disk is full, or the file is gone.
+        """
+        self._append(to_json(entry))
+
+    def _append(self, row: Mapping[str, Json]) -> None:
+        try:
+            self._file.append(row)
+            self._file.sync()
+        except JournalError as error:
+            raise WriteError(error.message, remedy="make room and start again; what was written is kept") from None
+
+    def close(self) -> None:
+        """Let others have it."""
+        with contextlib.suppress(JournalError):
+            self._file.close()
+        self._lock.close()
+        self.path.with_suffix(".lock").unlink(missing_ok=True)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def _take(file: IO[str], path: Path) -> None:
+    """Lock a file for as long as this process lives. Where the system has no such locks, there is none."""
+    try:
+        import fcntl
+    except ImportError:
+        return
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise ConfigError(
+            f"{path.stem} is labelling this in another window",
+            where=Location(path),
+            remedy="go on there, or give your own name with --annotator",
+        ) from None
+
+
+def _unwritable(path: Path, error: OSError) -> WriteError:
+    return WriteError(
+        f"cannot write {path}: {error.strerror or error}", remedy="make the folder writable, or make room"
+    )
+
+
+def timestamp() -> str:
+    """Now, in UTC."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
