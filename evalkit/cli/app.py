@@ -19,11 +19,13 @@ from evalkit.cli import (
     import_cmd,
     init,
     judge,
+    label,
     models,
     new_case,
     prices,
     report,
     run,
+    sample,
     schema_cmd,
     score,
     scorers,
@@ -63,8 +65,10 @@ def _options(
 
 app.command("init", short_help="Write a first suite that runs at once.")(init.init)
 app.command("import", short_help="Make a suite or a run of what others wrote.")(import_cmd.import_)
+app.command("sample", short_help="Choose the inputs that stand for many.")(sample.sample)
 app.command("run", short_help="Ask every model every case, and report.")(run.run)
 app.command("new-case", short_help="Add a case to a suite.")(new_case.new_case)
+app.command("label", short_help="Set what is expected of cases, at the terminal.")(label.label)
 app.command("validate", short_help="Find every problem of a suite; ask nobody.")(validate.validate)
 app.command("score", short_help="Judge answers anew, or outputs from elsewhere.")(score.score)
 app.command("judge", short_help="Compare judges with people's labels.")(judge.judge)

@@ -126,10 +126,13 @@ class Conductor:
             self._interruption = asked
             await work
 
-    def interrupt(self) -> None:
-        """Do what a signal does; for other threads than the one that runs. Nothing before the run has begun."""
-        if self._interruption:
+    def interrupt(self) -> bool:
+        """Do what a signal does, from another thread than the one that runs; False if the run has not begun yet."""
+        if self._interruption is None:
+            return False
+        with contextlib.suppress(RuntimeError):  # the run is over, and its loop closed
             self._interruption()
+        return True
 
     def _interrupt(self) -> None:
         self.interrupted = True

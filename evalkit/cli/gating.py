@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import chain
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from evalkit import __version__
 from evalkit.analysis import load_run
@@ -19,7 +19,7 @@ from evalkit.analysis.gate.match import candidates_of, check_comparable, check_e
 from evalkit.analysis.gate.measured import MeasuredRun, candidate_name, measure, questions
 from evalkit.analysis.gate.result import GateResult, Look, Outcome
 from evalkit.analysis.gate.verdicts import gate
-from evalkit.analysis.run_data import Candidate
+from evalkit.analysis.run_data import Candidate, RunData
 from evalkit.cli.assemble import Assembly, Choice, assemble, unpriced
 from evalkit.cli.conduct import conduct
 from evalkit.cli.explaining import explain
@@ -33,7 +33,7 @@ from evalkit.report.format import counted
 from evalkit.report.gate_files import gate_markdown, write_gate
 from evalkit.runner.budget import Ceilings
 from evalkit.runner.journal import read_judgements, read_records
-from evalkit.runner.manifest import Manifest, read_manifest
+from evalkit.runner.manifest import Manifest
 from evalkit.structure import error_parts
 from evalkit.suite.gate_rules import GateRules, Undecided, gate_rules, looks
 from evalkit.suite.paths import beside
@@ -70,16 +70,25 @@ class Given:
 def gate_run(run: str, results: Path, given: Given, *, as_json: bool, explained: bool = False) -> ExitCode:
     """Hold a stored run against its baseline and its limits."""
     folder = resolve_run(run, results)
-    manifest = read_manifest(folder)
-    plan = plan_gate(manifest, given)
-    # Whoever asks again until it is settled has looked, or will look, more than once: this look takes its share.
-    look = Look(len(_planned(plan.rules, trials=1)))
-    result = gate(measure(load_run(folder)), plan.rules, plan.baseline, plan.path, look)
+    plan, result = look_at(load_run(folder), given)
+    manifest = result.measured.run.manifest
     going_on = _going_on(manifest, folder, given) if manifest.trials < plan.rules.max_trials else None
     code = _conclude(result, folder, as_json=as_json, going_on=going_on)
     if explained:
         explain(gate_markdown(result), aside=as_json)
     return code
+
+
+def look_at(run: RunData, given: Given) -> tuple[GatePlan, GateResult]:
+    """Hold a stored run against its baseline and its limits; returns these, and what came of it.
+
+    Raises:
+        ConfigError: as `plan_gate`; or the baseline is not of this suite, cases or candidates.
+    """
+    plan = plan_gate(run.manifest, given)
+    # Whoever asks again until it is settled has looked, or will look, more than once: this look takes its share.
+    look = Look(len(_planned(plan.rules, trials=1)))
+    return plan, gate(measure(run), plan.rules, plan.baseline, plan.path, look)
 
 
 def _going_on(manifest: Manifest, folder: Path, given: Given) -> str:
@@ -262,13 +271,35 @@ def _once_more(choice: Choice, folder: Path, trials: int) -> Assembly:
     return assemble(replace(choice, resume=str(folder), trials=trials, accept_changes=False))
 
 
+class Frozen(NamedTuple):
+    """A baseline that was written, its file, what that held before, and what it was made of."""
+
+    new: Baseline
+    path: Path
+    old: Baseline | None
+    measured: MeasuredRun
+
+
 def write_baseline(run: str, results: Path, names: Sequence[str], out: Path | None, *, allow_incomplete: bool) -> None:
-    """Freeze a run's verdicts in a file.
+    """Freeze a run's verdicts in a file, and print what became of it.
 
     Raises:
         ConfigError: there is no such run or candidate, or the run is incomplete.
     """
-    side = _chosen(resolve_side(run, results), names)
+    side = resolve_side(run, results)
+    new, path, old, measured = freeze_run(side, names, out, allow_incomplete=allow_incomplete)
+    print_baseline(new, path, None if old is None else list(flips(old, new)), old)
+    print_part(measured)
+
+
+def freeze_run(whole: Side, names: Sequence[str], out: Path | None, *, allow_incomplete: bool) -> Frozen:
+    """Freeze the verdicts of some candidates of a run in a file; of all where none is named.
+
+    Raises:
+        ConfigError: there is no such candidate, or the run is incomplete.
+        WriteError: the file cannot be written.
+    """
+    side = _chosen(whole, names)
     measured = measure(load_run(side.folder))
     manifest = measured.run.manifest
     if not allow_incomplete:
@@ -284,8 +315,7 @@ def write_baseline(run: str, results: Path, names: Sequence[str], out: Path | No
     with contextlib.suppress(OSError):  # whatever is in the way, the writer says it
         target.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(target, encode_baseline(new))
-    print_baseline(new, path, None if old is None else list(flips(old, new)), old)
-    print_part(measured)
+    return Frozen(new, path, old, measured)
 
 
 def _chosen(side: Side, names: Sequence[str]) -> Side:

@@ -10,7 +10,7 @@ import typer
 
 def import_(
     kind: Annotated[
-        str | None, typer.Argument(help="What SOURCE is; left out, it is guessed from it.", metavar="[KIND]")
+        str | None, typer.Argument(help="What SOURCE is; left out, it is guessed from it.", metavar="KIND")
     ] = None,
     source: Annotated[
         str | None,
@@ -31,8 +31,8 @@ def import_(
         list[str] | None,
         typer.Option(
             "--map",
-            help="Call a column by another name, such as message=text, or expected=label; with any, the columns that "
-            "are not named are left out. Repeatable.",
+            help="Call a column by another name, such as message=text; once one is, the others fill no prompt. "
+            "Also id=, expected= and tags=. Repeatable.",
             metavar="NAME=COLUMN",
         ),
     ] = None,

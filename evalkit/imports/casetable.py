@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from evalkit.errors import Location
-from evalkit.imports.columns import Column, Facts, fit_for_id, is_empty
+from evalkit.imports.columns import POLICY, Column, Facts, fit_for_id, is_empty
 from evalkit.imports.draft import DraftCase
 from evalkit.imports.gathering import Notes
 from evalkit.imports.spooled import SpooledRows
@@ -54,7 +54,19 @@ class CaseTable:
                 tags=tuple(as_text(tag) for tag in _list(row, "tags", where, notes) if fit_for_id(as_text(tag))),
                 scorers=tuple(_list(row, "scorers", where, notes)),
                 turns=tuple(_list(row, "turns", where, notes)),
+                data_policy=policy_of(row, where, notes),
             )
+
+
+def policy_of(row: Mapping[str, Json], where: Location, notes: Notes) -> str | None:
+    """What a row says of where its data may go; a word that nobody knows keeps them at home."""
+    value = row.get(POLICY)
+    if is_empty(value):
+        return None
+    if value != "local":
+        words = "some rows have a `data_policy` other than local; local is taken for it"
+        notes.once(where, POLICY, words, remedy="leave the column out with --map to send them anywhere")
+    return "local"
 
 
 def _list(row: Mapping[str, Json], key: str, where: Location, notes: Notes) -> list[Json]:

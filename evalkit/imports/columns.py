@@ -14,6 +14,8 @@ from evalkit.scorers.options import unknown_name
 from evalkit.scorers.values import as_text, is_number
 from evalkit.types import Json
 
+POLICY: Final = "data_policy"
+"""The column that says which cases must not leave the machine."""
 MOST_LABELS: Final = 100
 LONGEST_ID: Final = 200
 _LONGEST_LABEL: Final = 80
@@ -177,7 +179,8 @@ def plan(survey: Survey, options: ImportOptions) -> Plan:
     given_tags = options.tags or ((mapped.pop("tags"),) if "tags" in mapped else ())
     _check(survey, [*mapped.values(), *given_tags, *filter(None, (given_id, given_expected))])
     _check_names(mapped)
-    free = [name for name in survey.facts if name not in {*mapped.values(), *given_tags, given_id, given_expected}]
+    used = {POLICY, *mapped.values(), *given_tags, given_id, given_expected}
+    free = [name for name in survey.facts if name not in used]
     expected = given_expected or _guess_expected(survey, free)
     name = given_id or next((one for one in free if _squeezed(one) == "id" and _unique(survey, one)), None)
     tags = tuple(given_tags) or tuple(one for one in free if _squeezed(one) == "tags")

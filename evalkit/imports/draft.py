@@ -40,7 +40,8 @@ class Share:
 class DraftCase:
     """A case to be written. `scorers` are its own, as a suite spells them; `todo` are remarks for whoever finishes it.
 
-    An `id` of None is left out, so that it is made from the content.
+    An `id` of None is left out, so that it is made from the content. `data_policy` is `local` for data that must not
+    leave the machine.
     """
 
     vars: Mapping[str, Json]
@@ -50,6 +51,7 @@ class DraftCase:
     scorers: tuple[Json, ...] = ()
     turns: tuple[Json, ...] = ()
     todo: tuple[str, ...] = ()
+    data_policy: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -67,4 +67,6 @@ def row_of(case: DraftCase) -> dict[str, Json]:
     for name, several in (("tags", case.tags), ("scorers", case.scorers), ("turns", case.turns)):
         if several:
             row[name] = list(several)
+    if case.data_policy is not None:
+        row["data_policy"] = case.data_policy
     return row

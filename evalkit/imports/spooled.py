@@ -64,7 +64,7 @@ class SpooledCases(Sequence[DraftCase]):
         return map(self._case, range(len(self)))
 
     def _case(self, index: int) -> DraftCase:
-        variables, name, expected, tags, scorers, turns, todo = json.loads(self._rows.read(index))
+        variables, name, expected, tags, scorers, turns, todo, policy = json.loads(self._rows.read(index))
         return DraftCase(
             vars=variables,
             id=name,
@@ -73,12 +73,13 @@ class SpooledCases(Sequence[DraftCase]):
             scorers=tuple(scorers),
             turns=tuple(turns),
             todo=tuple(todo),
+            data_policy=policy,
         )
 
 
 def _parts(case: DraftCase) -> list[Any]:
     expected = [] if case.expected is MISSING else [case.expected]
-    return [dict(case.vars), case.id, expected, case.tags, case.scorers, case.turns, case.todo]
+    return [dict(case.vars), case.id, expected, case.tags, case.scorers, case.turns, case.todo, case.data_policy]
 
 
 def _encoded(value: Json) -> bytes:

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Final
 
 from evalkit.errors import ConfigError, Location
-from evalkit.imports.casetable import CaseTable
-from evalkit.imports.columns import Column, Facts, Plan, Survey, fit_for_id, is_empty, plan
+from evalkit.imports.casetable import CaseTable, policy_of
+from evalkit.imports.columns import POLICY, Column, Facts, Plan, Survey, fit_for_id, is_empty, plan
 from evalkit.imports.draft import DraftCase, DraftPrompt, DraftSuite, Share
 from evalkit.imports.gathering import Notes
 from evalkit.imports.options import ImportOptions
@@ -124,7 +124,8 @@ def _cases(rows: SpooledRows, columns: Plan, notes: Notes) -> Iterator[DraftCase
             notes.add(where, "row", f"`{columns.expected}` says nothing of what is right", remedy=remedy)
         else:
             name = _id(row, columns, ids, where, notes)
-            yield DraftCase(variables, name, expected, _tags(row, columns, where, notes))
+            tags = _tags(row, columns, where, notes)
+            yield DraftCase(variables, name, expected, tags, data_policy=policy_of(row, where, notes))
 
 
 def _filled(value: Json) -> Json:
@@ -173,7 +174,7 @@ def _tell(columns: Plan, survey: Survey, where: Location, notes: Notes) -> None:
     for column in columns.inputs:
         if column.name != column.source:
             notes.add(where, "column", f"`{column.source}` is called `{column.name}` in prompts", lost=False)
-    used = {columns.id, columns.expected, *columns.tags, *(column.source for column in columns.inputs)}
+    used = {POLICY, columns.id, columns.expected, *columns.tags, *(column.source for column in columns.inputs)}
     if left := [name for name in survey.facts if name not in used]:
         shown = ", ".join(left[:10]) + (", ..." if len(left) > 10 else "")
         notes.add(where, "column", f"left out: {shown}", lost=False, remedy="name what is wanted with --map")

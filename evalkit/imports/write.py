@@ -253,8 +253,23 @@ def _move_in(part: Path, texts: Iterable[PurePosixPath], folder: Path, placed: l
     for path in texts:
         target = folder / path
         target.parent.mkdir(parents=True, exist_ok=True)
-        os.link(part / path, target)  # unlike a rename, it fails where somebody else was faster
+        _move(part / path, target)
         placed.append(target)
+
+
+def _move(source: Path, target: Path) -> None:
+    """Put a file in its place; unlike a rename, it fails where somebody else was faster."""
+    try:
+        os.link(source, target)
+    except FileExistsError:
+        raise
+    except OSError:  # not every file system knows links
+        with source.open("rb") as read, target.open("xb") as written:
+            try:
+                shutil.copyfileobj(read, written)
+            except OSError:
+                target.unlink(missing_ok=True)
+                raise
 
 
 def _umask() -> int:

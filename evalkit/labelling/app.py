@@ -1,4 +1,4 @@
-"""The terminal interface: shows the case in view, turns keys into acts of the session. Works without colour or mouse."""
+"""The terminal interface: shows the case in view, turns keys into acts of the session. No colour needed, no mouse."""
 
 from __future__ import annotations
 
@@ -176,10 +176,13 @@ class LabelScreen(Screen[None]):
 
     def _show(self, said: str = "") -> None:
         session, width = self._session, max(20, self.size.width)
-        item = session.item
+        item, pane = session.item, self.query_one("#case")
         if item is not self._shown:
             self._limit, self._shown = SHOWN_CHARS, item
-            self.query_one("#case").scroll_home(animate=False)
+            pane.scroll_home(animate=False)
+        pane.border_title = Content(single_line(item.case.id, width // 2))
+        tags = "  ".join(f"#{single_line(tag, 20)}" for tag in item.case.tags)
+        pane.border_subtitle = Content(single_line(tags, width // 2)) if tags else None
         self.query_one("#head", Static).update(head(session, self._view.title, self._view.annotator, width))
         self.query_one("#progress", Static).update(progress_line(session.progress(), width))
         self.query_one("#body", Static).update(laid_out(self._parts(item), self._limit))
@@ -196,7 +199,7 @@ class LabelScreen(Screen[None]):
         hints = [first, "u undo", "s skip", "f unsure", "t note", "/ filter", "p prompt"]
         hints += ["a answers"] if self._has_answers else []
         last = "? help  q quit"
-        while hints and len("  ".join([*hints, last])) > width - 2:
+        while hints and len("  ".join([*hints, last])) > width:
             hints.pop()
         return "  ".join([*hints, last])
 

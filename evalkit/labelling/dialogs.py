@@ -49,7 +49,7 @@ class Choose(ModalScreen[Json]):
 
     def __init__(self, task: Task, current: Json) -> None:
         super().__init__()
-        self._task = task
+        self._asked = task
         self._current = current
         self._found: Sequence[Json] = ()
         self._new = ""
@@ -72,14 +72,14 @@ class Choose(ModalScreen[Json]):
         self._show(event.value)
 
     def _show(self, typed: str) -> None:
-        self._found = self._task.matching(typed)
+        self._found = self._asked.matching(typed)
         exact = any(as_text(label) == typed.strip() for label in self._found)
-        self._new = "" if self._task.closed or exact else typed.strip()
+        self._new = "" if self._asked.closed or exact else typed.strip()
         labels = self.query_one(OptionList)
         labels.clear_options()
         labels.add_options([Content(self._named(label)) for label in self._found])
         if self._new:
-            labels.add_option(Content(f'new label: "{single_line(self._new, _LABEL_CHARS)}"'))
+            labels.add_option(Content(f'+ new label: "{single_line(self._new, _LABEL_CHARS)}"'))
         labels.highlighted = 0 if labels.option_count else None
 
     def _named(self, label: Json) -> str:
@@ -246,6 +246,6 @@ def laid_out(parts: Sequence[Part], limit: int) -> Content:
     """Texts under their titles; a single text has no need of one."""
     blocks = []
     for part in parts:
-        title = Content.styled(single_line(part.title, _LABEL_CHARS), "bold underline")
-        blocks.append(Content("\n").join([title, Content(multiline(part.text, limit) or "(empty)")]))
+        titles = [Content.styled(single_line(part.title, _LABEL_CHARS), "bold underline")] if part.title else []
+        blocks.append(Content("\n").join([*titles, Content(multiline(part.text, limit) or "(empty)")]))
     return Content("\n\n").join(blocks)

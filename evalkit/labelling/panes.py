@@ -14,26 +14,29 @@ from evalkit.scorers.values import as_text
 from evalkit.types import MISSING, Json
 
 KEYS_HELP: Final = """\
-1-9, 0      set the label of that number
-enter       choose a label by typing, or write what is expected
-u           undo; again and again, also what an earlier session did
-s           skip: comes again at the end
-f           flag as unsure, or no longer
-t           write a note
-x           take the label away
+1-9, 0    set the label of that number
+enter     choose a label, or write a text
+u         undo, as often as you like
+s         skip: comes again at the end
+f         flag as unsure, or no longer
+t         write a note
+x         take the label away
 
-space, tab  next case without a label
-n, right    next case          b, left   the one before
-g           go to a number or an id
-/           show only some cases: words, tag:NAME, is:unlabelled, is:labelled, is:unsure, is:skipped
+space     next case without a label
+n  b      next case, the one before
+g         go to a number or an id
+/         show some cases only: words,
+          tag:NAME, is:labelled,
+          is:unlabelled, is:unsure, is:skipped
 
-p           the prompt as models see it
-a           what candidates answered (it is kept that you looked)
-m           more of a long text
-up, down, page up, page down   scroll
-q           leave
+p         the prompt as models see it
+a         what candidates answered
+          (it is kept that you looked)
+m         more of a long text
+q         leave; ctrl+q at once
 
-Every label is on the disk before you press the next key."""
+Every label is on the disk before
+you press the next key."""
 _BAR: Final = 24
 _WIDEST: Final = 28
 _FULL, _EMPTY = "\u2501", "\u2500"
@@ -45,8 +48,8 @@ def head(session: Session, title: str, annotator: str, width: int) -> Content:
     words = [single_line(title, 30), f"case {at} of {of}"]
     words += [f"filter: {single_line(session.filter, 20)}"] if session.filter else []
     right = single_line(annotator, 20)
-    left = single_line("  ".join(words), max(10, width - len(right) - 4))
-    return Content.assemble((left, "bold"), " " * max(1, width - 2 - Content(left).cell_length - len(right)), right)
+    left = single_line("  ".join(words), max(10, width - len(right) - 2))
+    return Content.assemble((left, "bold"), " " * max(1, width - Content(left).cell_length - len(right)), right)
 
 
 def progress_line(progress: Progress, width: int) -> Content:
@@ -59,7 +62,7 @@ def progress_line(progress: Progress, width: int) -> Content:
     text = "  ".join(words)
     if len(text) > width - 10:
         text = "  ".join([words[0], words[-1]])
-    size = max(4, min(_BAR, width - 4 - len(text)))
+    size = max(4, min(_BAR, width - 2 - len(text)))
     full = progress.labelled * size // max(1, progress.total)
     return Content.assemble((_FULL * full, "bold $success"), (_EMPTY * (size - full), "dim"), f"  {text}")
 
@@ -67,9 +70,6 @@ def progress_line(progress: Progress, width: int) -> Content:
 def state_line(session: Session, said: str, width: int) -> Content:
     """What is expected of the case as it is, and what the last key did."""
     mark, label = session.mark, session.label
-    case = session.item.case
-    names = [single_line(case.id, 40), *(f"#{single_line(tag, 20)}" for tag in case.tags)]
-    first = Content.assemble((single_line("  ".join(names), width - 2), "dim"))
     marks = [
         word for word, there in (("UNSURE", mark.unsure), ("skipped", mark.skipped), ("seen", mark.looked)) if there
     ]
@@ -79,10 +79,9 @@ def state_line(session: Session, said: str, width: int) -> Content:
     else:
         source = "" if mark.labelled else " (in the file)"
         shown = Content.assemble("label: ", (single_line(as_text(label), max(10, width - 24)), "bold $accent"), source)
-    rest = single_line("  ".join(marks), max(10, width - 4 - shown.cell_length)) if marks else ""
-    lines = [first, Content.assemble(shown, "  " if rest else "", (rest, "bold") if rest else "")]
-    lines.append(Content.styled(single_line(said, width - 2) if said else " ", "italic"))
-    return Content("\n").join(lines)
+    rest = single_line("  ".join(marks), max(10, width - 2 - shown.cell_length)) if marks else ""
+    state = Content.assemble(shown, "  " if rest else "", (rest, "bold") if rest else "")
+    return Content("\n").join([Content.styled(single_line(said, width), "italic dim"), state])
 
 
 def keys_pane(session: Session, quick: Mapping[str, Json], width: int) -> Content:
@@ -98,7 +97,7 @@ def keys_pane(session: Session, quick: Mapping[str, Json], width: int) -> Conten
     names = [single_line(as_text(label), _WIDEST) for label in quick.values()]
     now = None if session.label is MISSING else as_text(session.label)
     widest = max(Content(name).cell_length for name in names) + 5
-    columns = max(1, min(len(names), (width - 2) // widest))
+    columns = max(1, min(len(names), width // widest))
     cells = [
         _cell(key, name, widest, chosen=as_text(label) == now)
         for (key, label), name in zip(quick.items(), names, strict=True)

@@ -46,12 +46,12 @@ class Task:
         return dict(zip(KEYS, self.labels, strict=False)) if len(self.labels) <= len(KEYS) else {}
 
     def matching(self, typed: str) -> Sequence[Json]:
-        """The labels for what was typed: those that start with it, then those with a word that does, then the rest."""
-        words = typed.casefold().split()
+        """The labels for what was typed: those that start with it first, then those whose words do, then the rest."""
+        wanted = _words(typed)
         ranked = [
-            (_rank(as_text(label).casefold(), typed.casefold().strip()), place, label)
-            for place, label in enumerate(self.labels)
-            if all(word in as_text(label).casefold() for word in words)
+            (_rank(words, wanted), place, label)
+            for place, (label, words) in enumerate((label, _words(as_text(label))) for label in self.labels)
+            if all(word in words for word in wanted.split())
         ]
         return [label for _, _, label in sorted(ranked, key=lambda one: one[:2])]
 
@@ -61,13 +61,17 @@ class Task:
         return self if known else replace(self, labels=(*self.labels, label))
 
 
-def _rank(label: str, typed: str) -> int:
-    if label == typed:
+def _words(text: str) -> str:
+    """Text with its words apart: `card_arrival` is found by "card arr"."""
+    return " ".join(text.casefold().replace("_", " ").replace("-", " ").split())
+
+
+def _rank(label: str, wanted: str) -> int:
+    if label == wanted:
         return 0
-    if label.startswith(typed):
+    if label.startswith(wanted):
         return 1
-    words = label.replace("_", " ").replace("-", " ").split()
-    return 2 if any(word.startswith(typed) for word in words) else 3
+    return 2 if all(any(one.startswith(word) for one in label.split()) for word in wanted.split()) else 3
 
 
 def task_of(source: Source, given: Sequence[str] = (), *, as_json: bool = False) -> Task:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping
 from typing import Any, TypeAlias
 
@@ -15,7 +14,7 @@ class Masker:
     """Puts placeholders such as [EMAIL_1] into rows, consistently over all of them."""
 
     def __init__(self) -> None:
-        self._known: dict[tuple[str, str], str] = {}
+        self._known: dict[str, dict[str, str]] = {}
 
     def masked(self, value: _Json) -> _Json:
         """Mask the texts in a value, at any depth, and numbers that look like a card's or a phone's."""
@@ -32,4 +31,4 @@ class Masker:
     @property
     def replaced(self) -> Mapping[str, int]:
         """How many different pieces of each kind were replaced."""
-        return dict(sorted(Counter(kind for kind, _ in self._known).items()))
+        return {kind: len(pieces) for kind, pieces in sorted(self._known.items())}

@@ -7,8 +7,7 @@ take the place of one.
 from __future__ import annotations
 
 import re
-from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Final, NamedTuple
 
 _CARD: Final = re.compile(r"(?<![\w.-])\d(?:[ -]?\d){12,18}(?![\w-])")
@@ -54,7 +53,7 @@ def find_personal(text: str) -> list[Finding]:
     return sorted(found, key=lambda one: one.start)
 
 
-def mask(text: str, known: dict[tuple[str, str], str]) -> str:
+def mask(text: str, known: dict[str, dict[str, str]]) -> str:
     """Put a placeholder such as [EMAIL_1] in the place of every finding.
 
     Args:
@@ -62,17 +61,23 @@ def mask(text: str, known: dict[tuple[str, str], str]) -> str:
         known: the placeholders given so far, by kind and what they stand for; the same piece gets the same one.
             New ones are added.
     """
-    return "".join(_masked(text, known))
+
+    def placeholder(kind: str, piece: str) -> str:
+        numbered = known.setdefault(kind, {})
+        return numbered.setdefault(piece, f"[{kind.upper()}_{len(numbered) + 1}]")
+
+    return "".join(_replaced(text, placeholder))
 
 
-def _masked(text: str, known: dict[tuple[str, str], str]) -> Iterator[str]:
+def hide(text: str) -> str:
+    """Put its kind, such as [EMAIL], in the place of every finding."""
+    return "".join(_replaced(text, lambda kind, _: f"[{kind.upper()}]"))
+
+
+def _replaced(text: str, placeholder: Callable[[str, str], str]) -> Iterator[str]:
     end = 0
     for finding in find_personal(text):
-        piece = (finding.kind, text[finding.start : finding.end])
-        if piece not in known:
-            number = Counter(kind for kind, _ in known)[finding.kind] + 1
-            known[piece] = f"[{finding.kind.upper()}_{number}]"
-        yield text[end : finding.start] + known[piece]
+        yield text[end : finding.start] + placeholder(finding.kind, text[finding.start : finding.end])
         end = finding.end
     yield text[end:]
 

@@ -53,7 +53,11 @@ TYPES = [
     ({"type": "equals", "value": "a", "transform": "output.split(':')[0]"}, "a:b:c", "b:a"),
     ({"type": "equals", "value": "42", "transform": "output.match(/is (\\d+)/)[1]"}, "it is 42 or 3", "it was 42"),
     ({"type": "javascript", "value": "output.length === 1", "transform": "output.trim()"}, " x ", "xy"),
-    ({"type": "assert-set", "assert": [{"type": "contains", "value": "a"}, {"type": "contains", "value": "b"}]}, "ab", "a"),
+    (
+        {"type": "assert-set", "assert": [{"type": "contains", "value": "a"}, {"type": "contains", "value": "b"}]},
+        "ab",
+        "a",
+    ),
     (
         {
             "type": "assert-set",
@@ -86,10 +90,16 @@ def test_an_assertion_judges_as_it_did(tmp_path: Path, assertion: dict[str, Any]
         ({"type": "llm-rubric", "value": "Is {{q}} polite?"}, {"judge": "Is hi polite?"}),
         ({"type": "not-llm-rubric", "value": "Is rude"}, {"not": {"judge": "Is rude"}}),
         ({"type": "model-graded-closedqa", "value": "Is short"}, {"judge": "Is short"}),
-        ({"type": "g-eval", "value": "Is short"}, {"judge": {"rubric": "Is short", "scale": [0, 10], "threshold": 0.7}}),
+        (
+            {"type": "g-eval", "value": "Is short"},
+            {"judge": {"rubric": "Is short", "scale": [0, 10], "threshold": 0.7}},
+        ),
         ({"type": "factuality", "value": "Rome is in Italy"}, "judge_reference"),
         ({"type": "similar", "value": "ciao"}, {"embedding": {"model": "embedder", "threshold": 0.75}}),
-        ({"type": "similar", "value": "ciao", "threshold": 0.9}, {"embedding": {"model": "embedder", "threshold": 0.9}}),
+        (
+            {"type": "similar", "value": "ciao", "threshold": 0.9},
+            {"embedding": {"model": "embedder", "threshold": 0.9}},
+        ),
         ({"type": "rouge-n", "value": "ciao", "threshold": 0.6}, {"rouge": {"variant": "rouge1", "threshold": 0.6}}),
         ({"type": "bleu", "value": "ciao"}, {"bleu": {"threshold": 0.5}}),
         ({"type": "contains", "value": "a", "metric": "{{q}} Tone"}, {"contains": {"value": "a", "name": "hi Tone"}}),
@@ -105,8 +115,26 @@ def test_an_assertion_becomes_a_scorer(tmp_path: Path, assertion: dict[str, Any]
 
 @pytest.mark.parametrize(
     "kind",
-    ["classifier", "moderation", "guardrails", "webhook", "ruby", "levenshtein", "pi", "select-best", "max-score", "human"]
-    + ["context-recall", "is-sql", "is-html", "gleu", "meteor", "trajectory:goal-success", "no-such-type", "not-pi"],
+    [
+        "classifier",
+        "moderation",
+        "guardrails",
+        "webhook",
+        "ruby",
+        "levenshtein",
+        "pi",
+        "select-best",
+        "max-score",
+        "human",
+        "context-recall",
+        "is-sql",
+        "is-html",
+        "gleu",
+        "meteor",
+        "trajectory:goal-success",
+        "no-such-type",
+        "not-pi",
+    ],
 )
 def test_what_has_no_equal_is_named(tmp_path: Path, kind: str) -> None:
     draft = asserting(tmp_path, {"type": kind, "value": "x", "threshold": 0.5})

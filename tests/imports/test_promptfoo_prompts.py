@@ -27,7 +27,12 @@ def said(draft: Any, folder: Path) -> list[list[tuple[str, Any]]]:
 
 def test_prompts_are_texts_labels_and_files(tmp_path: Path) -> None:
     given = ["Say {{q}}", {"label": "Mine", "raw": "Tell {{q}}"}, {"id": "file://p.txt"}, "more.md", "file://d/*.txt"]
-    files = {"p.txt": "One {{q}}\n---\nTwo {{q}}\n\n---\n\n", "more.md": "# Head\n---\nstays", "d/x.txt": "X", "d/y.txt": "Y"}
+    files = {
+        "p.txt": "One {{q}}\n---\nTwo {{q}}\n\n---\n\n",
+        "more.md": "# Head\n---\nstays",
+        "d/x.txt": "X",
+        "d/y.txt": "Y",
+    }
     draft = prompts(tmp_path, given, files)
     assert [prompt.name for prompt in draft.prompts] == ["prompt-1", "Mine", "p", "p-2", "more", "x", "y"]
     assert [one[0][1] for one in said(draft, tmp_path)] == [
@@ -60,8 +65,8 @@ CHAT_SAID = [("system", "Be hi"), ("user", "Say hi")]
         ("c.json", '[{"role": "system", "content": "Be {{q}}"}, {"role": "user", "content": {{ "Say " + q | dump }}}]'),
         (
             "c.json",
-            '[{"role": "system", "content": "Be {{q}}"},'
-            '{% for n in names %}{"role": "user", "content": {{ ("Say " ~ q) | dump }} },{% endfor %}]',
+            """[{"role": "system", "content": "Be {{q}}"},
+            {% for n in names %}{"role": "user", "content": {{ ("Say " ~ q) | dump }} },{% endfor %}]""",
         ),
     ],
 )
@@ -72,12 +77,15 @@ def test_chats_keep_their_roles(tmp_path: Path, name: str, content: str) -> None
 
 
 def test_a_chat_can_stand_in_the_config(tmp_path: Path) -> None:
-    draft = prompts(tmp_path, [json.dumps(CHAT), "- role: system\n  content: Be {{q}}\n- role: user\n  content: Say {{q}}"])
+    draft = prompts(
+        tmp_path, [json.dumps(CHAT), "- role: system\n  content: Be {{q}}\n- role: user\n  content: Say {{q}}"]
+    )
     assert said(draft, tmp_path) == [CHAT_SAID, CHAT_SAID]
 
 
 def test_values_in_a_template_of_json_stay_whole(tmp_path: Path) -> None:
-    content = '[{% for m in past %}{% for role, text in m %}{"role": "{{role}}", "content": {{text | dump}} },{% endfor %}{% endfor %}]'
+    message = '{"role": "{{role}}", "content": {{text | dump}} },'
+    content = f"[{{% for m in past %}}{{% for role, text in m %}}{message}{{% endfor %}}{{% endfor %}}]"
     tests = 'providers: [echo]\ntests: [{vars: {past: [{user: "a \\"b\\"\\n"}, {assistant: "{% c %}"}]}}]\n'
     draft = prompts(tmp_path, ["file://p.json"], {"p.json": content}, tests)
     assert said(draft, tmp_path) == [[("user", 'a "b"\n'), ("assistant", "{% c %}")]]
@@ -98,7 +106,9 @@ PICTURE = "https://example.com/{{q}}.png"
     ],
 )
 def test_pictures_are_shown(tmp_path: Path, part: dict[str, Any]) -> None:
-    draft = prompts(tmp_path, [json.dumps([{"role": "user", "content": [{"type": "text", "text": "See {{q}}"}, part]}])])
+    draft = prompts(
+        tmp_path, [json.dumps([{"role": "user", "content": [{"type": "text", "text": "See {{q}}"}, part]}])]
+    )
     assert draft.prompts[0].messages == ({"user": [{"text": "See {{q}}"}, {"image": PICTURE}]},)
 
 
@@ -111,7 +121,9 @@ def test_pictures_are_shown(tmp_path: Path, part: dict[str, Any]) -> None:
     ],
 )
 def test_pictures_can_be_data(tmp_path: Path, part: dict[str, Any]) -> None:
-    draft = prompts(tmp_path, [json.dumps([{"role": "model", "parts": [{"text": "a"}]}, {"role": "user", "content": [part]}])])
+    draft = prompts(
+        tmp_path, [json.dumps([{"role": "model", "parts": [{"text": "a"}]}, {"role": "user", "content": [part]}])]
+    )
     assert draft.prompts[0].messages == (
         {"assistant": "a"},
         {"user": [{"image": "data:image/png;base64,{{q}}"}]},

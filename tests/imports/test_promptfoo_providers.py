@@ -15,7 +15,9 @@ from evalkit.models.config import load_models
 
 
 def providers(folder: Path, *given: Any, files: dict[str, str] | None = None) -> Any:
-    return imported(folder, json.dumps({"prompts": ["{{q}}"], "providers": given, "tests": [{"vars": {"q": "x"}}]}), files)
+    return imported(
+        folder, json.dumps({"prompts": ["{{q}}"], "providers": given, "tests": [{"vars": {"q": "x"}}]}), files
+    )
 
 
 def rows(draft: Any) -> list[dict[str, Any]]:
@@ -40,7 +42,10 @@ def rows(draft: Any) -> list[dict[str, Any]]:
         ("ollama:llama3:8b", {"provider": "ollama", "model": "llama3:8b"}),
         ("localai:chat:phi", {"provider": "vllm", "model": "phi", "base_url": "http://127.0.0.1:8080/v1"}),
         ("replicate:meta/llama", {"provider": "replicate", "model": "meta/llama"}),
-        ("bedrock:anthropic.claude-v2:1", {"provider": "bedrock", "model": "anthropic.claude-v2:1", "region": "us-east-1"}),
+        (
+            "bedrock:anthropic.claude-v2:1",
+            {"provider": "bedrock", "model": "anthropic.claude-v2:1", "region": "us-east-1"},
+        ),
         ("bedrock:converse:x", {"provider": "bedrock", "model": "x", "region": "us-east-1"}),
         ("adaline:google:chat:gemini-x", {"provider": "gemini", "model": "gemini-x"}),
         (

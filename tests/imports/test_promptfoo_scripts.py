@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 from promptfoo_config import asserting, judged, lost, remarks, scorers, written
 
-JSON = '{"a": "x", "n": 3, "ok": true, "tags": ["red"], "items": [{"name": "A Refund", "price": 2}], "deep": {"k": "v"}}'
+JSON = (
+    '{"a": "x", "n": 3, "ok": true, "tags": ["red"], "items": [{"name": "A Refund", "price": 2}], "deep": {"k": "v"}}'
+)
 OTHER = '{"a": "y", "n": 0.4, "ok": false, "tags": [], "items": [], "text": "7 days"}'
 PROSE = "Hello World"
 

@@ -16,7 +16,9 @@ from evalkit.imports.options import ImportOptions
 from evalkit.imports.promptfoo import read
 from evalkit.types import MISSING
 
-PNG = base64.b64decode("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==")
+PNG = base64.b64decode(
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+)
 
 
 def variables(draft: Any) -> list[dict[str, Any]]:
@@ -75,7 +77,8 @@ scenarios:
     assert [note.where.line for note in draft.notes if note.lost] == [12]
 
 
-CSV = """q,__expected,__expected2,__metric,__threshold,__description,__metadata:kind,__metadata:tags[],__config:__expected2:threshold,style
+CSV = """q,__expected,__expected2,__metric,__threshold,__description,__metadata:kind,__metadata:tags[],\
+__config:__expected2:threshold,style
 one,Uno,,,,,,,,a
 two,contains: dos,similar(0.8):due,Tone,0.5,Second,hard,"x,y\\,z",0.9,b
 three,javascript: output.length < 5,"contains-any: a,b",,,,,,,c
@@ -156,9 +159,7 @@ def test_files_of_vars_are_read(tmp_path: Path) -> None:
         ("{{ env.HOME }}", "reads the environment"),
     ],
 )
-def test_what_cannot_be_read_is_lost(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, value: str, words: str
-) -> None:
+def test_what_cannot_be_read_is_lost(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, value: str, words: str) -> None:
     monkeypatch.setenv("HOME", "/never/shown")
     files = {"vars.js": "", "sound.mp3": "", "paper.pdf": ""}
     draft = imported(tmp_path, HEAD + f"tests:\n  - vars: {{q: '{value}'}}\n", files)
@@ -274,7 +275,10 @@ def test_what_is_no_config_is_refused(tmp_path: Path, text: str) -> None:
 
 
 def test_keys_of_a_config_are_looked_over(tmp_path: Path) -> None:
-    text = HEAD + "tests: [{vars: {q: x}, odd: 1}]\nredteam: {plugins: [x]}\nenv: {KEY: sk-1}\nsharing: true\noutputPath: x\n"
+    text = (
+        HEAD
+        + "tests: [{vars: {q: x}, odd: 1}]\nredteam: {plugins: [x]}\nenv: {KEY: sk-1}\nsharing: true\noutputPath: x\n"
+    )
     draft = imported(tmp_path, text)
     assert lost(draft) == ["`redteam`: red-team tests are made up anew by each run"]
     assert {words.split("`")[1] for words in remarks(draft)} == {"env", "sharing", "outputPath", "odd"}

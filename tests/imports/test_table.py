@@ -105,6 +105,22 @@ def test_columns_are_mapped(tmp_path):
     assert any("left out: Secret" in message for _, message, _ in notes(draft))
 
 
+def test_a_column_that_is_mostly_empty_is_not_taken_for_what_is_right(tmp_path):
+    draft = table(tmp_path, "q,label\na,\nb,\nc,x\n")
+    assert draft.cases[0].expected is MISSING
+    assert [note for note in draft.notes if note.lost] == []
+
+
+@pytest.mark.parametrize("row", ['{"q": "x", "data_policy": "local"}', '{"vars": {"q": "x"}, "data_policy": "local"}'])
+def test_data_that_must_stay_here_stay_here(tmp_path, row):
+    draft = table(tmp_path, row, "t.jsonl")
+    suite = load_suite(write_suite(draft, tmp_path / "out").suite)
+    assert [(case.vars, case.data_policy) for case in suite.cases] == [({"q": "x"}, "local")]
+    draft = table(tmp_path, row.replace("local", "eu-only"), "u.jsonl")
+    assert draft.cases[0].data_policy == "local"
+    assert len(draft.notes) == 1
+
+
 def test_names_of_columns_become_names_that_templates_can_use(tmp_path):
     draft = table(tmp_path, "Text of mail,2nd,for,true,text_of_mail,a{{b\nx,y,z,t,u,v\n")
     names = list(draft.cases[0].vars)
@@ -271,7 +287,7 @@ def test_a_hundred_thousand_rows(tmp_path):
     grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
     print(f"100,000 rows: {took:.1f} s of CPU, {grown:.0f} MB more")  # noqa: T201
     assert written.cases == 100_000
-    assert took < 10
+    assert took < 15  # 8 s where nothing else runs
     assert grown < 100
 
 

@@ -9,6 +9,7 @@ import hypothesis.strategies as st
 import pytest
 
 from evalkit.errors import ConfigError
+from evalkit.files import WriteError
 from evalkit.imports.draft import DraftCase, DraftPrompt, DraftSuite
 from evalkit.imports.write import suite_name, write_suite
 from evalkit.models.config import load_models
@@ -85,6 +86,21 @@ def test_nothing_is_overwritten_and_nothing_half_written(tmp_path):
     with pytest.raises(ConfigError, match=r"there already: .*models\.yaml; nothing was written"):
         write_suite(draft([DraftCase({"m": "x"}, expected="y")]), tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["models.yaml"]
+    assert (tmp_path / "models.yaml").read_text() == "mine"
+
+
+@pytest.mark.parametrize("links", [True, False])
+def test_a_file_that_comes_up_meanwhile_is_left_alone(tmp_path, monkeypatch, links):
+    def no_link(*_):
+        raise PermissionError
+
+    monkeypatch.setattr("evalkit.imports.write._refuse_what_is_there", lambda *_: None)
+    if not links:
+        monkeypatch.setattr("os.link", no_link)
+    (tmp_path / "models.yaml").write_text("mine")
+    with pytest.raises(WriteError, match="File exists"):
+        write_suite(draft([DraftCase({"m": "x"}, expected="y")]), tmp_path)
+    assert [str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file()] == ["models.yaml"]
     assert (tmp_path / "models.yaml").read_text() == "mine"
 
 

@@ -44,7 +44,7 @@ def test_other_numbers_are_left_alone(text: str) -> None:
 
 
 def test_the_same_piece_gets_the_same_placeholder() -> None:
-    known: dict[tuple[str, str], str] = {}
+    known: dict[str, dict[str, str]] = {}
     assert mask("a@example.com, b@example.com", known) == "[EMAIL_1], [EMAIL_2]"
     assert mask("b@example.com again, +1 202 555 0143", known) == "[EMAIL_2] again, [PHONE_1]"
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,9 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from evalkit.errors import ConfigError, ConfigErrors
+from evalkit.scorers import ScorerContext, compile_scorer, verdict_of
 from evalkit.scorers.extract import NothingFoundError, compile_steps, extracted
 from evalkit.scorers.options import options_of
-from evalkit.types import MISSING, Score
+from evalkit.types import MISSING, Case, Record, Score
 from evalkit.yaml12 import load
 
 Judge = Callable[..., Score]
@@ -450,3 +452,34 @@ def test_every_step_explains_itself() -> None:
         compile_steps(entry)
         assert (cls.__doc__ or "").partition("\n")[0].endswith(".")
         assert all(option.opt.help.endswith(".") for option in options_of(cls).values())
+
+
+CALLS = (
+    {"name": "find", "arguments": {"city": "Rome", "days": [1, 2]}},
+    {"name": "book", "arguments": {"city": "Oslo"}},
+    {"name": "stop", "arguments": "no JSON"},
+)
+
+
+@pytest.mark.parametrize(
+    ("step", "part"),
+    [
+        ({"tool_call": "city"}, "Rome"),
+        ({"tool_call": "days"}, "[1, 2]"),
+        ({"tool_call": {"argument": "city", "tool": "book"}}, "Oslo"),
+        ({"tool_call": {"tool": "book"}}, '{"city": "Oslo"}'),
+        ({"tool_call": {"which": "last"}}, "no JSON"),
+        ([{"tool_call": "days"}, "last_number"], "2"),
+        ({"tool_call": {"argument": "city", "which": "last"}}, None),
+        ({"tool_call": {"tool": "none"}}, None),
+    ],
+)
+def test_an_argument_of_a_tool_call_is_taken(step: Any, part: str | None) -> None:
+    record = Record(call_id="1", model="m", prompt="p", case_id="c", trial=1, output="text", tool_calls=CALLS)
+    entry = compile_scorer({"contains": {"value": part or "x", "extract": step}}, context=ScorerContext(Path()))
+    score = verdict_of(entry.scorer, record, Case(id="c", vars={}), ())
+    assert score.passed == (part is not None)
+
+
+def test_a_tool_call_is_taken_first() -> None:
+    assert "must be the first step" in str(refused(["last_number", "tool_call"]))

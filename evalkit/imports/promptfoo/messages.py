@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from typing import Final
@@ -63,8 +64,8 @@ def _message(value: Mapping[str, Json], *, templates: bool) -> Json:
 
 def _part(value: Json) -> tuple[str, str]:
     """A text or the place of a picture."""
-    if isinstance(value, str):
-        return "text", value
+    if isinstance(value, (str, int, float)):
+        return "text", value if isinstance(value, str) else json.dumps(value)
     if not isinstance(value, Mapping):
         raise MessageError("a message without text")
     kind = str(value.get("type") or value.get("modality") or ("text" if "text" in value else ""))

@@ -13,7 +13,15 @@ from evalkit.errors import ConfigError, Location
 from evalkit.imports.promptfoo.files import Files, is_code, is_reference, json_lines
 from evalkit.imports.promptfoo.messages import MessageError, are_messages, messages
 from evalkit.imports.promptfoo.nodes import Node, Notes
-from evalkit.imports.promptfoo.templates import TemplateError, fill, is_template, names_in, to_jinja
+from evalkit.imports.promptfoo.templates import (
+    TemplateError,
+    fill,
+    is_template,
+    names_in,
+    names_with_default,
+    printed,
+    to_jinja,
+)
 from evalkit.types import Json
 from evalkit.yaml12 import load
 
@@ -40,8 +48,13 @@ class ReadPrompt:
         """The names of the vars that its templates use."""
         found: frozenset[str] = frozenset()
         for text in _texts(list(self.messages)):
-            found |= names_in(text)
+            found |= names_in(text) - names_with_default(text)
         return found
+
+    @property
+    def printed(self) -> frozenset[str]:
+        """The names of the vars that it shows as they are."""
+        return frozenset(name for text in _texts(list(self.messages)) for name in printed(text))
 
 
 def _texts(value: Json) -> Iterator[str]:

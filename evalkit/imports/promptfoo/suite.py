@@ -62,7 +62,7 @@ def draft_suite(config: Node, name: str, files: Files, notes: Notes, options: Im
     prompts, made = _with_ends(*_with_filled(prompts, made, notes), tests, notes)
     prompts = _with_instructions(prompts, models, notes)
     made, outputs = _with_outputs(made, tests, notes)
-    _with_blanks(settings, prompts, made, config, notes)
+    _with_blanks(settings, prompts, made, notes)
     settings |= _with_judge(graders, made)
     shared, todo = _hoisted(made)
     return DraftSuite(
@@ -287,19 +287,20 @@ def _with_outputs(made: list[_Made], tests: Sequence[ReadTest], notes: Notes) ->
     return made, {_OUTPUTS: "".join(f"{row}\n" for row in rows)} if rows else {}
 
 
-def _with_blanks(
-    settings: dict[str, Json], prompts: Sequence[ReadPrompt], made: Sequence[_Made], config: Node, notes: Notes
-) -> None:
+def _with_blanks(settings: dict[str, Json], prompts: Sequence[ReadPrompt], made: Sequence[_Made], notes: Notes) -> None:
     """A var that a test lacks is nothing in promptfoo, and an error here: give it a blank."""
     if not made:
         return
     given = frozenset.intersection(*(frozenset(one.case.vars) for one in made))
+    structured = {name for one in made for name, value in one.case.vars.items() if isinstance(value, (list, dict))}
     for prompt in prompts:
+        if shown := sorted(prompt.printed & structured):
+            words = f"the list or mapping `{shown[0]}` is written as JSON; in promptfoo a list is written with commas"
+            notes.remark(prompt.where, "prompt", words)
         for name in sorted(prompt.names - given):
             settings.setdefault("vars", {})[name] = ""
             words = f"the prompt {prompt.name[:40]!r} uses `{name}`, which some tests lack: it is left blank there"
             notes.remark(prompt.where, "prompt", words)
-    del config
 
 
 def _with_judge(graders: Graders, made: Sequence[_Made]) -> dict[str, Json]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 _TAG: Final = re.compile(r"\{\{.*?\}\}|\{%.*?%\}", re.DOTALL)
 _QUOTED: Final = re.compile(r"'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"", re.DOTALL)
 _PAIRS: Final = re.compile(r"(\{%-?\s*for\s+\w+\s*,\s*\w+\s+in\s+)(.+?)(\s*-?%\})", re.DOTALL)
+_PRINTED: Final = re.compile(r"\{\{-?\s*([A-Za-z_]\w*)(?:\.\w+|\[\w+\])*\s*-?\}\}")
 _ENVIRONMENT: Final = re.compile(r"\benv\s*[.\[]")
 _CHANGES: Final = (
     (re.compile(r"===?"), "=="),
@@ -51,14 +53,20 @@ def to_jinja(text: str) -> str:
         raise TemplateError("it reads the environment, which is never read here")
     changed = _TAG.sub(lambda match: _outside_quotes(match[0]), text)
     changed = _PAIRS.sub(r"\1((\2).items() if (\2) is mapping else (\2))\3", changed)
-    from jinja2 import TemplateSyntaxError
+    _check(changed)
+    return changed
+
+
+def _check(template: str) -> None:
+    from jinja2 import TemplateSyntaxError, nodes
 
     try:
-        _environment().parse(changed)
-        _environment().compile(changed)
+        # Looked for before anything is compiled, which works out constants: a text of gigabytes is soon made.
+        if next(_environment().parse(template).find_all((nodes.Mul, nodes.Pow)), None) is not None:
+            raise TemplateError("the template multiplies")
+        _environment().compile(template)
     except (TemplateSyntaxError, SyntaxError, RecursionError) as error:
         raise TemplateError(f"the template has no equal: {error}") from None
-    return changed
 
 
 def _outside_quotes(tag: str) -> str:
@@ -84,6 +92,27 @@ def names_in(template: str) -> frozenset[str]:
         return frozenset(meta.find_undeclared_variables(_environment().parse(template)))
     except TemplateSyntaxError:
         return frozenset()
+
+
+def names_with_default(template: str) -> frozenset[str]:
+    """The names whose every use says what is written where there is no such var."""
+    from jinja2 import TemplateSyntaxError, nodes
+
+    try:
+        tree = _environment().parse(template)
+    except TemplateSyntaxError:
+        return frozenset()
+    used = Counter(node.name for node in tree.find_all(nodes.Name) if node.ctx == "load")
+    covered: Counter[str] = Counter()
+    for node in tree.find_all((nodes.Filter, nodes.Test)):
+        if node.name in ("default", "d", "defined", "undefined") and isinstance(node.node, nodes.Name):
+            covered[node.node.name] += 1
+    return frozenset(name for name, times in covered.items() if times == used[name])
+
+
+def printed(template: str) -> frozenset[str]:
+    """The names of vars that are written as they are, or a part of them."""
+    return frozenset(match[1] for match in _PRINTED.finditer(template))
 
 
 def fill(text: str, variables: Mapping[str, Json]) -> str:
@@ -135,12 +164,12 @@ def _environment() -> ImmutableSandboxedEnvironment:
     from jinja2.sandbox import ImmutableSandboxedEnvironment
 
     class Environment(ImmutableSandboxedEnvironment):
-        """Multiplies numbers only: a text of gigabytes is soon made."""
+        """Formats no text: one of gigabytes is soon made."""
 
-        intercepted_binops = frozenset({"*", "**", "%"})
+        intercepted_binops = frozenset({"%"})
 
         def call_binop(self, context: Any, operator: str, left: Any, right: Any) -> Any:  # noqa: ANN401
-            if operator == "**" or not all(isinstance(one, (int, float)) for one in (left, right)):
+            if not all(isinstance(one, (int, float)) for one in (left, right)):
                 raise TemplateError(f"a template with `{operator}`")
             return super().call_binop(context, operator, left, right)
 

@@ -1,0 +1,224 @@
+"""Wire up `evalkit sample`: read inputs, choose among them, write cases, and say how well they cover all."""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import dataclasses
+import datetime as dt
+import io
+import json
+import os
+import shlex
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Final
+
+from rich.text import Text
+
+from evalkit.cli.messages import print_warning
+from evalkit.cli.screen import Console
+from evalkit.cli.sheet_screen import show
+from evalkit.errors import ConfigError, ExitCode
+from evalkit.files import write_atomically
+from evalkit.imports.columns import var_name
+from evalkit.imports.draft import DraftCase, DraftRun, DraftSuite
+from evalkit.imports.guess import guess
+from evalkit.imports.inputs import inputs_of, row_of
+from evalkit.imports.kinds import read
+from evalkit.imports.options import ImportOptions
+from evalkit.imports.write import SUITE, write_suite
+from evalkit.report.format import counted
+from evalkit.report.sampling import Coverage, coverage_json, coverage_sheets
+from evalkit.sampling.draw import Input, Sample, draw
+from evalkit.sampling.kinds import check_installed
+from evalkit.sampling.language import detector
+from evalkit.sampling.masking import Masker
+from evalkit.sampling.moments import moment
+from evalkit.sampling.personal import find_personal, hide
+from evalkit.scorers.values import as_text
+from evalkit.suite.ids import Ids
+from evalkit.types import MISSING, Json
+
+_FILES: Final = (".jsonl", ".csv")
+_COLUMNS: Final = frozenset({"id", "expected", "tags", "data_policy"})
+"""What columns of these names hold is no var."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Wanted:
+    """What the command line asks for. `text` and `time` are columns."""
+
+    source: str
+    out: Path
+    count: int
+    options: ImportOptions
+    kind: str | None = None
+    text: tuple[str, ...] = ()
+    time: str | None = None
+    seed: int = 0
+    near: float = 0.85
+    mask: bool = False
+
+
+def sample_source(wanted: Wanted, report: Path | None, *, as_json: bool) -> ExitCode:
+    """Choose among the inputs of a source, write the chosen ones as cases, and report.
+
+    Raises:
+        ConfigError: the source cannot be used, the extra `sample` is missing, or a file is there already.
+        WriteError: a file cannot be written.
+    """
+    _check_out(wanted.out)
+    check_installed()
+    with _doing(f"reading {wanted.source}"):
+        draft = _read(wanted)
+        cases, moments = _timed(draft.cases, wanted.time)
+        # What is masked in the cases is not quoted in the report either, nor does it keep repeats apart.
+        readable = hide if wanted.mask else str
+        texts = [readable(one.text) for one in inputs_of(dataclasses.replace(draft, cases=cases))]
+    with _doing(f"looking for kinds and repeats among {counted(len(cases), 'input')}"):
+        inputs = [Input(text, case.tags, at) for text, case, at in zip(texts, cases, moments, strict=True)]
+        sample = draw(inputs, wanted.count, seed=wanted.seed, near=wanted.near, detect=detector())
+    masker = Masker() if wanted.mask else None
+    chosen = list(_named(_chosen(cases, sample, masker, labelled=wanted.options.expected is not None)))
+    named = _write(dataclasses.replace(draft, cases=chosen), wanted.out)
+    unread = sum(share.found - share.carried for share in draft.shares)
+    found = Coverage(sample, texts, None if masker is None else masker.replaced, unread)
+    show("How well the sample covers the inputs", coverage_sheets(found), coverage_json(found), report, as_json=as_json)
+    if not as_json:
+        _say_what_is_next(named, wanted)
+    if unread and (first := next((note for note in draft.notes if note.lost), None)):
+        print_warning(f"{counted(unread, 'row')} could not be used; the first: {first.where}: {first.message}")
+    return ExitCode.OK
+
+
+def _check_out(out: Path) -> None:
+    """Find what is in the way before any work is done."""
+    there = out if out.suffix.lower() in _FILES else out / SUITE
+    if os.path.lexists(there):
+        raise ConfigError(f"{there} is there already", remedy="name another with -o, or move it")
+    if out.suffix and out.suffix.lower() not in _FILES and not out.is_dir():
+        raise ConfigError(
+            f"cases are not written as {out.suffix}", remedy=f"name a {' or '.join(_FILES)} file, or a folder"
+        )
+
+
+def _read(wanted: Wanted) -> DraftSuite:
+    options = wanted.options
+    if wanted.text:
+        options = dataclasses.replace(options, columns={var_name(column): column for column in wanted.text})
+    if wanted.time:  # a tag for now, as a var would be shown by the prompt
+        options = dataclasses.replace(options, tags=(*options.tags, wanted.time))
+    draft = read(wanted.kind or guess(wanted.source) or "table", wanted.source, options)
+    if isinstance(draft, DraftRun):
+        raise ConfigError(f"{wanted.source} holds results, not inputs", remedy="sample from a table or a log")
+    if not len(draft.cases):
+        raise ConfigError(f"{wanted.source} holds no inputs", remedy="name another file, or see --text")
+    return draft
+
+
+def _timed(cases: Sequence[DraftCase], column: str | None) -> tuple[list[DraftCase], list[dt.datetime | None]]:
+    """Take the times off the cases.
+
+    Raises:
+        ConfigError: there are none.
+    """
+    if column is None:
+        return list(cases), [None] * len(cases)
+    pairs = [_with_time(case, column) for case in cases]
+    moments = [at for _, at in pairs]
+    if not any(moments):
+        raise ConfigError(
+            f"no time can be read from {column!r}", remedy="name a column of ISO 8601 times, or of seconds since 1970"
+        )
+    return [case for case, _ in pairs], moments
+
+
+def _with_time(case: DraftCase, column: str) -> tuple[DraftCase, dt.datetime | None]:
+    if column in case.vars:
+        rest = {name: value for name, value in case.vars.items() if name != column}
+        return dataclasses.replace(case, vars=rest), moment(case.vars[column])
+    at = moment(case.tags[-1]) if case.tags else None
+    return (case if at is None else dataclasses.replace(case, tags=case.tags[:-1])), at
+
+
+def _chosen(
+    cases: Sequence[DraftCase], sample: Sample, masker: Masker | None, *, labelled: bool
+) -> Iterator[DraftCase]:
+    for place in sample.chosen:
+        case = cases[place]
+        if not labelled:
+            case = dataclasses.replace(case, expected=MISSING)
+        yield case if masker is None else _masked(case, masker)
+
+
+def _masked(case: DraftCase, masker: Masker) -> DraftCase:
+    return dataclasses.replace(
+        case,
+        id=case.id if case.id is None or not find_personal(case.id) else None,
+        vars=masker.masked(case.vars),
+        expected=case.expected if case.expected is MISSING else masker.masked(case.expected),
+        tags=tuple(masker.masked(tag) for tag in case.tags),
+        turns=tuple(masker.masked(turn) for turn in case.turns),
+    )
+
+
+def _named(cases: Iterable[DraftCase]) -> Iterator[DraftCase]:
+    """Give each case an id, so that it keeps it when its content is mended."""
+    listed = list(cases)
+    ids = Ids(frozenset(hash(case.id) & (1 << 60) - 1 for case in listed if case.id))
+    for case in listed:
+        yield case if case.id else dataclasses.replace(case, id=ids.make(case.vars))
+
+
+def _write(draft: DraftSuite, out: Path) -> Path:
+    """Write a case file, or a suite.
+
+    Returns:
+        What to name to the next command.
+
+    Raises:
+        WriteError: it cannot be written.
+    """
+    if out.suffix.lower() not in _FILES:
+        return write_suite(draft, out).suite
+    with contextlib.suppress(OSError):  # whatever is in the way, the writer says it
+        out.parent.mkdir(parents=True, exist_ok=True)
+    rows = [row_of(case) for case in draft.cases]
+    write_atomically(out, _csv(rows) if out.suffix.lower() == ".csv" else _jsonl(rows))
+    return out
+
+
+def _jsonl(rows: Sequence[Mapping[str, Json]]) -> Iterator[str]:
+    return (f"{json.dumps(row, ensure_ascii=False)}\n" for row in rows)
+
+
+def _csv(rows: Sequence[Mapping[str, Json]]) -> str:
+    """Write rows as a table; in case files a row without `vars` has every other column as one."""
+    names = list(dict.fromkeys(name for row in rows for name in row["vars"]))
+    structured = any(isinstance(value, (list, dict)) for row in rows for value in row["vars"].values())
+    if structured or any("turns" in row or "scorers" in row for row in rows) or _COLUMNS & set(names):
+        raise ConfigError("these cases are more than a table can hold", remedy="name a .jsonl file with -o")
+    text = io.StringIO()
+    table = csv.writer(text, lineterminator="\n")
+    table.writerow(["id", *names, "expected", "tags"])
+    for row in rows:
+        cells = [as_text(row["vars"].get(name, "")) for name in names]
+        table.writerow([row["id"], *cells, as_text(row.get("expected", "")), ";".join(row.get("tags", ()))])
+    return text.getvalue()
+
+
+def _say_what_is_next(written: Path, wanted: Wanted) -> None:
+    console = Console()
+    console.print()
+    console.print(Text(f"wrote {written}"), soft_wrap=True)
+    if wanted.options.expected is None:
+        console.print("Next, say what is right:", soft_wrap=True)
+        console.print(Text(f"  {shlex.join(['evalkit', 'label', str(written)])}"), soft_wrap=True)
+
+
+def _doing(what: str) -> AbstractContextManager[object]:
+    """Say on a terminal what takes a while."""
+    console = Console(stderr=True)
+    return console.status(Text(f"{what} ...")) if console.is_terminal else contextlib.nullcontext()
