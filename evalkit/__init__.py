@@ -7,21 +7,36 @@ they are first used. `__init__.pyi` tells type checkers what they are.
 __version__ = "0.1.0"
 
 _PLACES = {
-    "evalkit.api": ("Comparison", "Run", "Step", "compare", "export", "load_run", "load_suite", "run"),
-    "evalkit.errors": ("ConfigError", "EvalkitError", "NothingRanError"),
-    "evalkit.types": ("Case", "Suite"),
+    "Case": "evalkit.types:Case",
+    "Comparison": "evalkit.analysis.compare.compared:RunComparison",
+    "ConfigError": "evalkit.errors:ConfigError",
+    "Decision": "evalkit.analysis.decide.decision:Decision",
+    "EvalkitError": "evalkit.errors:EvalkitError",
+    "Exported": "evalkit.exports.export:Exported",
+    "GateResult": "evalkit.analysis.gate.result:GateResult",
+    "NothingRanError": "evalkit.errors:NothingRanError",
+    "Run": "evalkit.api:Run",
+    "RunSummary": "evalkit.analysis:RunSummary",
+    "Step": "evalkit.api:Step",
+    "Suite": "evalkit.types:Suite",
+    "compare": "evalkit.api:compare",
+    "export": "evalkit.api:export",
+    "load_run": "evalkit.api:load_run",
+    "load_suite": "evalkit.api:load_suite",
+    "run": "evalkit.api:run",
 }
 
-__all__ = ["__version__", *(name for names in _PLACES.values() for name in names)]  # noqa: PLE0604 - all are texts
+__all__ = ["__version__", *_PLACES]  # noqa: PLE0604 - all are texts
 
 
 def __getattr__(name: str) -> object:
-    place = next((module for module, names in _PLACES.items() if name in names), None)
+    place = _PLACES.get(name)
     if place is None:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import import_module
 
-    value = globals()[name] = getattr(import_module(place), name)
+    module, _, attribute = place.partition(":")
+    value = globals()[name] = getattr(import_module(module), attribute)
     return value
 
 

@@ -1,15 +1,31 @@
-from evalkit.api import Comparison as Comparison
-from evalkit.api import Run as Run
-from evalkit.api import Step as Step
-from evalkit.api import compare as compare
-from evalkit.api import export as export
-from evalkit.api import load_run as load_run
-from evalkit.api import load_suite as load_suite
-from evalkit.api import run as run
-from evalkit.errors import ConfigError as ConfigError
-from evalkit.errors import EvalkitError as EvalkitError
-from evalkit.errors import NothingRanError as NothingRanError
-from evalkit.types import Case as Case
-from evalkit.types import Suite as Suite
+from evalkit.analysis import RunSummary
+from evalkit.analysis.compare.compared import RunComparison as Comparison
+from evalkit.analysis.decide.decision import Decision
+from evalkit.analysis.gate.result import GateResult
+from evalkit.api import Run, Step, compare, export, load_run, load_suite, run
+from evalkit.errors import ConfigError, EvalkitError, NothingRanError
+from evalkit.exports.export import Exported
+from evalkit.types import Case, Suite
 
 __version__: str
+
+__all__ = [
+    "Case",
+    "Comparison",
+    "ConfigError",
+    "Decision",
+    "EvalkitError",
+    "Exported",
+    "GateResult",
+    "NothingRanError",
+    "Run",
+    "RunSummary",
+    "Step",
+    "Suite",
+    "__version__",
+    "compare",
+    "export",
+    "load_run",
+    "load_suite",
+    "run",
+]

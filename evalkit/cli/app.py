@@ -15,6 +15,7 @@ from evalkit.cli import (
     cost,
     decide,
     doctor,
+    export,
     gate,
     import_cmd,
     init,
@@ -65,6 +66,7 @@ def _options(
 
 app.command("init", short_help="Write a first suite that runs at once.")(init.init)
 app.command("import", short_help="Make a suite or a run of what others wrote.")(import_cmd.import_)
+app.command("export", short_help="Write cases or results for others.")(export.export)
 app.command("sample", short_help="Choose the inputs that stand for many.")(sample.sample)
 app.command("run", short_help="Ask every model every case, and report.")(run.run)
 app.command("new-case", short_help="Add a case to a suite.")(new_case.new_case)

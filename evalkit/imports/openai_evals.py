@@ -10,7 +10,7 @@ from typing import Final
 
 from evalkit.errors import ConfigError, Location
 from evalkit.imports.calls import NoCallError, said_by
-from evalkit.imports.columns import is_empty
+from evalkit.imports.columns import fit_for_id, is_empty
 from evalkit.imports.draft import DraftCase, DraftPrompt, DraftSuite, Share
 from evalkit.imports.evals_graders import Grading, grading_of
 from evalkit.imports.gathering import Notes
@@ -48,6 +48,8 @@ class _Sample:
     last: str
     ideal: Json
     criteria: str = ""
+    id: str | None = None
+    tags: tuple[str, ...] = ()
 
 
 def read(source: Path, options: ImportOptions) -> DraftSuite:
@@ -191,7 +193,7 @@ def _samples(
                 where, "sample", str(error) if not isinstance(error, ConfigError) else error.message, remedy=remedy
             )
         else:
-            yield where, [sample.opening, sample.last, sample.ideal, sample.criteria]
+            yield where, [sample.opening, sample.last, sample.ideal, sample.criteria, sample.id, sample.tags]
 
 
 def _is_pointer(path: Path) -> bool:
@@ -211,7 +213,15 @@ def _sample(row: Json | ConfigError, shots: Sequence[tuple[str, str]]) -> _Sampl
     ideal = row.get("ideal", row.get("expected"))
     criteria = row.get("criteria")
     opening = (*said[:-1], *shots)
-    return _Sample(opening, said[-1][1], ideal, criteria if isinstance(criteria, str) else "")
+    name, tags = row.get("id"), row.get("tags")
+    return _Sample(
+        opening,
+        said[-1][1],
+        ideal,
+        criteria if isinstance(criteria, str) else "",
+        name if isinstance(name, str) and fit_for_id(name) else None,
+        tuple(tag for tag in (tags if isinstance(tags, list) else ()) if isinstance(tag, str) and fit_for_id(tag)),
+    )
 
 
 def _common_opening(rows: Iterable[tuple[Location, Json]]) -> list[tuple[str, str]] | None:
@@ -225,7 +235,8 @@ def _common_opening(rows: Iterable[tuple[Location, Json]]) -> list[tuple[str, st
 
 
 def _cases(rows: SpooledRows, grading: Grading, notes: Notes, *, shared: bool) -> Iterator[DraftCase]:
-    for number, (where, (opening, last, ideal, criteria)) in enumerate(rows, 1):
+    taken: set[str] = set()
+    for number, (where, (opening, last, ideal, criteria, given, tags)) in enumerate(rows, 1):
         variables: dict[str, Json] = {_INPUT: last}
         if not shared:
             variables[_HISTORY] = [{role: text} for role, text in opening]
@@ -234,7 +245,10 @@ def _cases(rows: SpooledRows, grading: Grading, notes: Notes, *, shared: bool) -
         except ValueError as error:
             notes.add(where, "sample", str(error), remedy="it is left out")
             continue
-        yield DraftCase(variables, f"sample-{number}", MISSING if expected is None else expected, scorers=scorers)
+        name = next((one for one in (given, f"sample-{number}") if one and one not in taken), None)
+        taken.add(name or "")
+        expected = MISSING if expected is None else expected
+        yield DraftCase(variables, name, expected, tags=tuple(tags), scorers=scorers)
 
 
 def _hoisted(cases: SpooledCases, grading: Grading) -> tuple[SpooledCases, tuple[Json, ...]]:

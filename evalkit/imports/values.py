@@ -16,7 +16,7 @@ from evalkit.types import FINISH_REASONS, Json, RecordError, Score, ScorerVerdic
 _EARLIEST: Final = 1_000_000_000.0
 _LATEST: Final = 10_000_000_000.0
 """Moments in seconds since 1970 outside of which a number is no moment of an evaluation; milliseconds are larger."""
-_MOST_TOKENS: Final = 2**53
+_MOST: Final = 1e15
 _NAME_CHARS: Final = 100
 _UNTAME: Final = re.compile(r"[^A-Za-z0-9._:/@-]+")
 _REASON_CHARS: Final = 2_000
@@ -73,15 +73,15 @@ def number(value: Json) -> float | None:
 
 
 def amount(value: Json) -> float | None:
-    """A number that is not negative: a time, a cost."""
+    """A number that is not negative, and that sums and multiples of it stay numbers: a time, a cost."""
     found = number(value)
-    return None if found is None or found < 0 else found
+    return found if found is not None and 0 <= found <= _MOST else None
 
 
 def count(value: Json) -> int | None:
     """A whole number that is not negative."""
     found = amount(value)
-    return int(found) if found is not None and found.is_integer() and found <= _MOST_TOKENS else None
+    return int(found) if found is not None and found.is_integer() else None
 
 
 def share(value: Json) -> float | None:

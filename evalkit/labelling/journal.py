@@ -134,6 +134,7 @@ def _take(file: IO[str], path: Path) -> None:
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
+        file.close()
         raise ConfigError(
             f"{path.stem} is labelling this in another window",
             where=Location(path),

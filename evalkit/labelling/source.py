@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -28,19 +28,22 @@ from evalkit.yaml12 import Document, load_file
 
 SUITES: Final = (".yaml", ".yml")
 CASE_FILES: Final = (".jsonl", ".csv", ".json", ".parquet")
+_HUB: Final = "hf://"
 _PRINT_CHARS: Final = 12
 
 
 class Place(NamedTuple):
     """Where a case stands: the file, and its line there; or, in the suite itself, its path in the document.
 
-    `file` is None where the case comes from the hub. `columns` are those that the suite names for the file.
+    `file` is None where the case comes from the hub. `name` is how the suite names the file, empty for itself;
+    `columns` are those that it names for it.
     """
 
     file: Path | None
     line: int | None
     inline: KeyPath = ()
     columns: Mapping[str, str] = {}
+    name: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,11 +120,14 @@ def _suite(path: Path) -> Document:
     from evalkit.suite.schema import skeleton_schema
 
     document = load_file(path, literal_keys=LITERAL_KEYS)
-    if problems := structure_problems(document.data, skeleton_schema(), document):
-        raise one_or_many(capped([problem.error for problem in problems]))
-    if "cases" not in document.data:
+    data = document.data
+    if not isinstance(data, dict) or "cases" not in data:
         raise ConfigError("the suite has no `cases:`", where=Location(path), remedy="add some, or name a case file")
-    return document
+    problems = structure_problems(data, skeleton_schema(), document)
+    bad = {problem.path[0] for problem in problems if problem.path}
+    if "cases" in bad:
+        raise one_or_many(capped([problem.error for problem in problems if problem.path[:1] == ("cases",)]))
+    return replace(document, data={key: value for key, value in data.items() if key not in bad})
 
 
 def read_items(document: Document, path: Path) -> Sequence[Item]:
@@ -144,8 +150,8 @@ def read_items(document: Document, path: Path) -> Sequence[Item]:
         again = Ids(avoid=ids.given)
         names = [name_of(row, again) for row in rows]
     _check_ids(names, rows)
-    columns = _columns(document, path.parent)
-    return [_item(case_of(row, name, ()), row, columns) for row, name in zip(rows, names, strict=True)]
+    files = _files(document, path.parent)
+    return [_item(case_of(row, name, ()), row, files) for row, name in zip(rows, names, strict=True)]
 
 
 def _check_ids(names: Sequence[str], rows: Sequence[Row]) -> None:
@@ -163,17 +169,25 @@ def _check_ids(names: Sequence[str], rows: Sequence[Row]) -> None:
         raise one_or_many(capped(errors))
 
 
-def _columns(document: Document, folder: Path) -> Mapping[str, Mapping[str, str]]:
+def _files(document: Document, folder: Path) -> Mapping[str, Mapping[str, Any]]:
+    """What the suite says of the files it names, by the names that rows give as their place."""
     entries = [entry for entry in document.data["cases"] if isinstance(entry, dict) and "file" in entry]
-    return {str(beside(folder, entry["file"])): entry.get("columns", {}) for entry in entries}
+    return {_path_of(entry["file"], folder): entry for entry in entries}
 
 
-def _item(case: Case, row: Row, columns: Mapping[str, Mapping[str, str]]) -> Item:
-    name = str(row.where.path)
+def _path_of(file: str, folder: Path) -> str:
+    return file if file.startswith(_HUB) else str(beside(folder, file))
+
+
+def _item(case: Case, row: Row, files: Mapping[str, Mapping[str, Any]]) -> Item:
     if row.document is not None:
         place = Place(Path(row.document.path), row.where.line, row.path)
     else:
-        place = Place(Path(name) if name in columns else None, row.where.line, columns=columns.get(name, {}))
+        path = str(row.where.path)
+        path = path if path in files else path.rpartition(" (")[0]  # as in "cases.json (entry 3)"
+        entry = files.get(path, {"file": path})
+        file = None if path.startswith(_HUB) else Path(path)
+        place = Place(file, row.where.line, columns=entry.get("columns", {}), name=entry["file"])
     return Item(case, place, fingerprint(case), row.data)
 
 

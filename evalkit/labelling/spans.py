@@ -5,8 +5,6 @@ A line of JSON, a table of CSV, a suite in YAML. Each function returns None wher
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -125,9 +123,9 @@ def _plain(cell: str) -> str:
 
 
 def _cell(label: Json) -> str:
-    out = io.StringIO()
-    csv.writer(out, lineterminator="").writerow([as_text(label)])
-    return out.getvalue()
+    text = as_text(label)
+    bare = text == text.strip() and not any(char in text for char in ',"\r\n')
+    return text if bare else '"' + text.replace('"', '""') + '"'
 
 
 def _records(text: str) -> Iterator[_Record]:

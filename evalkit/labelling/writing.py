@@ -59,7 +59,8 @@ def write_labels(source: Source, labels: Mapping[str, Json]) -> Written:
     counts = {file: sum(item.place.file == file for item in wanted) for file in done}
     if not lost:
         return Written(counts, None, (), unchanged)
-    return Written(counts, _beside(source, lost, labels), [_name(source, file) for file in lost], unchanged)
+    names = dict.fromkeys(item.place.name or "the cases under `cases:`" for item in wanted if item.place.file in lost)
+    return Written(counts, _beside(source, lost, labels), list(names), unchanged)
 
 
 def _has(item: Item, label: Json) -> bool:
@@ -159,9 +160,3 @@ def _beside(source: Source, files: Sequence[Path | None], labels: Mapping[str, J
     except OSError as error:
         raise WriteError(f"cannot write {path}: {error.strerror or error}", remedy="make room") from None
     return path
-
-
-def _name(source: Source, file: Path | None) -> str:
-    if file is None:
-        return "hf://..."
-    return "the cases under `cases:`" if file == source.path else file.name

@@ -1,1 +1,1 @@
-"""What makes a suite weak, found before it misleads."""
+"""What makes a suite weak: checks of its cases, scorers and rules, and of what stored runs say of them. Pure."""

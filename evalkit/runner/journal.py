@@ -58,7 +58,10 @@ class Appender:
         Raises:
             JournalError: the disk is full or the file is gone.
         """
-        data = _line(row).encode("utf-8", "backslashreplace")
+        self.write(_line(row).encode("utf-8", "backslashreplace"))
+
+    def write(self, data: bytes) -> None:
+        """Append whole rows as they are, line ends included; otherwise as `append`."""
         self._unsynced = True
         try:
             written = os.write(self._fd, data)

@@ -167,6 +167,10 @@ class Limiter:
 
     def _leave(self) -> None:
         self._in_flight -= 1
+        self._fill()
+
+    def _fill(self) -> None:
+        """Give free places to those who wait."""
         while self._waiting and self._in_flight < self.limit:
             future = self._waiting.popleft()
             if not future.done():

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from evalkit.errors import CallError, ErrorKind
@@ -184,20 +185,47 @@ def lines_to(
 
 
 def _limiters(models: Sequence[Model], providers: Mapping[str, Provider], stop: asyncio.Event) -> dict[str, Limiter]:
+    limiters: dict[str, Limiter] = {}
+    for account in accounts(models, {model.name: providers[model.name].concurrency for model in models}):
+        limiter = Limiter(
+            start=account.start,
+            ceiling=account.ceiling,
+            rpm=account.rpm,
+            tpm=account.tpm,
+            stop=stop,
+            eases=account.eases,
+        )
+        limiters |= dict.fromkeys(account.models, limiter)
+    return limiters
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """How hard an account may be asked: the arguments of its Limiter, and the models that share it."""
+
+    models: tuple[str, ...]
+    start: int
+    ceiling: int
+    rpm: float | None
+    tpm: float | None
+    eases: bool
+
+
+def accounts(models: Iterable[Model], concurrency: Mapping[str, int]) -> list[Account]:
+    """Group models by the account that they are asked on; `concurrency` is the most calls each may have in flight."""
     groups: dict[tuple[str, str], list[Model]] = defaultdict(list)
     for model in models:
         groups[("account", model.limits_key) if model.limits_key else ("model", model.name)].append(model)
-    limiters: dict[str, Limiter] = {}
-    for group in groups.values():
-        most = min(providers[model.name].concurrency for model in group)
-        chosen = any(model.concurrency for model in group)
-        limiter = Limiter(
-            start=most if chosen else min(_FIRST_IN_FLIGHT, most),
-            ceiling=most,
-            rpm=min((model.rpm for model in group if model.rpm), default=None),
-            tpm=min((model.tpm for model in group if model.tpm), default=None),
-            stop=stop,
-            eases=not chosen,
-        )
-        limiters |= {model.name: limiter for model in group}
-    return limiters
+    return [_account(group, min(concurrency[model.name] for model in group)) for group in groups.values()]
+
+
+def _account(group: Sequence[Model], most: int) -> Account:
+    chosen = any(model.concurrency for model in group)
+    return Account(
+        models=tuple(model.name for model in group),
+        start=most if chosen else min(_FIRST_IN_FLIGHT, most),
+        ceiling=most,
+        rpm=min((model.rpm for model in group if model.rpm), default=None),
+        tpm=min((model.tpm for model in group if model.tpm), default=None),
+        eases=not chosen,
+    )

@@ -99,6 +99,11 @@ class Pool:
                     return
                 group.create_task(self._handle(call, case, start + at))
 
+    async def ask(self, call: Call, case: Case) -> None:
+        """Ask one call, unless `stop` is set."""
+        if not self._shared.stop.is_set():
+            await self._handle(call, case)
+
     async def warm_up(self, prompt: Named, cases: Iterable[Case]) -> None:
         """Ask one case after the other, for the server's sake. The answers are kept but stand in no figure."""
         for case in cases:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from promptfoo_config import HEAD, asserting, imported, judged, lost, remarks, scorers, written
+from promptfoo_config import HEAD, asserting, imported, judged, lost, passes, remarks, scorers, written
 
 from evalkit.imports.draft import Share
 from evalkit.models.config import load_models
@@ -74,9 +74,8 @@ TYPES = [
 def test_an_assertion_judges_as_it_did(tmp_path: Path, assertion: dict[str, Any], good: str, bad: str) -> None:
     draft = asserting(tmp_path, assertion)
     assert lost(draft) == []
-    suite = written(draft, tmp_path)
-    assert judged(suite, suite.cases[0], good)
-    assert not judged(suite, suite.cases[0], bad)
+    assert passes(draft, good)
+    assert not passes(draft, bad)
 
 
 @pytest.mark.parametrize(
@@ -177,6 +176,60 @@ def test_what_has_no_equal_is_named(tmp_path: Path, kind: str) -> None:
     ids=str,
 )
 def test_a_broken_assertion_is_told_and_not_more(tmp_path: Path, assertion: Any) -> None:
+    draft = asserting(tmp_path, assertion)
+    assert len(lost(draft)) == 1
+    written(draft, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("kind", "words"),
+    [("context-faithfulness", "supported by this context:\n\nRome is old."), ("answer-relevance", "what was asked")],
+)
+def test_checks_of_retrieval_become_judges(tmp_path: Path, kind: str, words: str) -> None:
+    test = {"vars": {"q": "hi", "context": "Rome is old."}}
+    draft = asserting(tmp_path, {"type": kind, "threshold": 0.8}, test=test)
+    assert lost(draft) == []
+    assert words in scorers(draft)[0]["judge"]
+    assert any("asked in other words" in one for one in remarks(draft))
+    assert len(lost(asserting(tmp_path, {"type": "context-faithfulness"}))) == 1
+
+
+def test_several_criteria_are_averaged(tmp_path: Path) -> None:
+    draft = asserting(tmp_path, {"type": "g-eval", "value": ["Is short", "Is kind"], "threshold": 0.6})
+    judges = [{"judge": {"rubric": words, "scale": [0, 10]}} for words in ("Is short", "Is kind")]
+    assert scorers(draft) == [{"all_of": {"scorers": judges, "threshold": 0.6}}]
+
+
+def test_several_references_are_a_list(tmp_path: Path) -> None:
+    draft = asserting(tmp_path, {"type": "similar", "value": ["a", "b"]}, {"type": "equals", "value": "c"})
+    assert draft.cases[0].expected == ["a", "b"]
+    assert scorers(draft)[1] == {"one_of": {"values": ["c"], "strip": False}}
+
+
+@pytest.mark.parametrize(
+    "assertion",
+    [
+        {"type": "similar", "value": "x", "threshold": 3},
+        {"type": "similar:euclidean", "value": "x"},
+        {"type": "factuality", "value": "x", "rubricPrompt": "y"},
+        {"type": "llm-rubric", "value": ["x"]},
+        {"type": "llm-rubric", "value": "x", "transform": "output.toLowerCase()"},
+        {"type": "g-eval", "value": []},
+        {"type": "perplexity"},
+        {"type": "perplexity", "threshold": 0.5},
+        {"type": "word-count", "value": "many"},
+        {"type": "finish-reason", "value": "banana"},
+        {"type": "equals", "value": ""},
+        {"type": "regex", "value": "^a", "transform": "output.trim()"},
+        {"type": "is-valid-openai-tools-call"},
+        {"type": "not-g-eval", "value": "x", "threshold": 0},
+        {"type": "javascript"},
+        {"type": "javascript", "value": "file://check.js"},
+        {"type": "is-xml", "value": {"requiredElements": 7}},
+    ],
+    ids=str,
+)
+def test_what_would_mean_something_else_is_left(tmp_path: Path, assertion: dict[str, Any]) -> None:
     draft = asserting(tmp_path, assertion)
     assert len(lost(draft)) == 1
     written(draft, tmp_path)

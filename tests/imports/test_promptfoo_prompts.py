@@ -188,3 +188,16 @@ def test_a_config_of_all_prompts_is_the_suites(tmp_path: Path) -> None:
     assert draft.settings["params"] == {"temperature": 0.5}
     other = prompts(tmp_path, [one, "B"])
     assert "a `config` of its own" in lost(other)[0]
+
+
+def test_a_default_stays_where_it_is(tmp_path: Path) -> None:
+    draft = prompts(tmp_path, ["{{ tone | default('kind') }} {% if extra is defined %}{{ q }}{% endif %}"])
+    assert "vars" not in draft.settings or "tone" not in draft.settings["vars"]
+    assert said(draft, tmp_path) == [[("user", "kind ")]]
+
+
+def test_lists_that_are_shown_are_remarked(tmp_path: Path) -> None:
+    draft = prompts(tmp_path, ["{{ deep.x }} {{ names | length }}"])
+    assert [words for words in remarks(draft) if "written as JSON" in words] == [
+        "the list or mapping `deep` is written as JSON; in promptfoo a list is written with commas"
+    ]

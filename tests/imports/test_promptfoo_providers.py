@@ -261,3 +261,53 @@ def test_other_candidates_can_be_named(tmp_path: Path) -> None:
 def test_without_any_provider_there_is_something_to_run(tmp_path: Path) -> None:
     draft = imported(tmp_path, "prompts: ['{{q}}']\ntests: [{vars: {q: x}}]\n")
     assert written(draft, tmp_path).models
+
+
+@pytest.mark.parametrize(
+    ("config", "params"),
+    [
+        ({"generationConfig": {"temperature": 0.5, "maxOutputTokens": 5}}, {"temperature": 0.5, "max_tokens": 5}),
+        ({"thinking": {"type": "enabled", "budget_tokens": 100}}, {"thinking_budget": 100}),
+        ({"thinking": {"type": "disabled"}}, {"thinking_budget": 0}),
+        ({"reasoning": {"effort": "high"}}, {"reasoning_effort": "high"}),
+        ({"logprobs": True}, {"logprobs": True}),
+        ({"response_format": "json_object"}, {"response_format": "json_object"}),
+        ({"response_format": {"type": "text"}}, {"response_format": "text"}),
+    ],
+)
+def test_other_spellings_of_parameters(tmp_path: Path, config: Any, params: Any) -> None:
+    draft = providers(tmp_path, {"id": "anthropic:x", "config": config})
+    assert rows(draft)[0]["params"] == params
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        {"apiBaseUrl": "{{env.URL}}"},
+        {"apiBaseUrl": "http://me:secret@example.com"},
+        {"apiBaseUrl": "http://[x"},
+        {"response_format": {"type": "grammar"}},
+        {"response_format": 7},
+        {"responseSchema": 7},
+        {"modalities": ["text", "audio"]},
+    ],
+)
+def test_what_cannot_be_sent_is_lost(tmp_path: Path, config: Any) -> None:
+    draft = providers(tmp_path, {"id": "openai:x", "config": config})
+    assert len(lost(draft)) == 1
+    assert "secret@" not in json.dumps(rows(draft))
+
+
+@pytest.mark.parametrize(
+    ("choice", "wanted"),
+    [("auto", "auto"), ({"type": "any"}, "required"), ({"type": "function", "function": {"name": "f"}}, "f")],
+)
+def test_a_choice_of_tools(tmp_path: Path, choice: Any, wanted: str) -> None:
+    draft = providers(tmp_path, {"id": "openai:a", "config": {"tools": [TOOL], "tool_choice": choice}})
+    assert draft.settings["tool_choice"] == wanted
+
+
+def test_prompts_of_a_provider_are_remarked(tmp_path: Path) -> None:
+    draft = providers(tmp_path, {"id": "openai:a", "prompts": ["p"], "delay": 5, "env": {"KEY": "sk-secret"}, "odd": 1})
+    assert len(remarks(draft)) == 4
+    assert "sk-secret" not in repr(draft.models) + repr(draft.notes)

@@ -118,7 +118,9 @@ def test_what_the_cache_answered_has_no_latency_and_no_made_up_tokens(tmp_path: 
     assert answer.cost_usd == 0.5
 
 
-@pytest.mark.parametrize(("answered", "row", "cost"), [(None, 0, None), (0, 0, 0), (None, 0.5, 0.5), (-1, 0, None)])
+@pytest.mark.parametrize(
+    ("answered", "row", "cost"), [(None, 0, None), (0, 0, 0), (None, 0.5, 0.5), (-1, 0, None), (1e308, 0, None)]
+)
 def test_a_cost_that_nobody_named_is_unknown(tmp_path: Path, answered: Any, row: float, cost: float | None) -> None:
     assert only(tmp_path, response={"output": "x", "cost": answered}, cost=row).cost_usd == cost
 

@@ -7,6 +7,7 @@ import json
 
 import pytest
 
+from evalkit.files import WriteError
 from evalkit.labelling.marks import Act, Entry, History, Mark, from_json, to_json
 from evalkit.labelling.session import Clock, Session, in_order
 from evalkit.labelling.source import open_source
@@ -59,10 +60,10 @@ def test_nothing_is_said_where_it_cannot_be_kept(items):
     desk = Desk(items)
 
     def full(_):
-        raise OSError
+        raise WriteError("the disk is full")
 
     desk.session._keep = full
-    with pytest.raises(OSError, match=""):
+    with pytest.raises(WriteError, match="disk is full"):
         desk.session.set_label("bug")
     assert case(desk.session) == "a"
     assert desk.session.label is MISSING

@@ -11,9 +11,9 @@ from evalkit.imports.draft import DraftSuite
 from evalkit.imports.options import AS_THEY_ARE, ImportOptions
 from evalkit.imports.promptfoo import read
 from evalkit.imports.write import write_suite
-from evalkit.scorers import verdict_of
+from evalkit.scorers import ScorerContext, compile_scorer, verdict_of
 from evalkit.suite.loader import load_suite
-from evalkit.types import Case, Json, Record, Suite
+from evalkit.types import Case, Json, Record, ScorerEntry, Suite
 
 HEAD = "prompts: ['{{q}}']\nproviders: [openai:gpt-4o-mini]\n"
 
@@ -63,10 +63,21 @@ def written(draft: DraftSuite, folder: Path) -> Suite:
     return load_suite(done.suite)
 
 
+def passes(draft: DraftSuite, output: str, tool_calls: Sequence[Json] = ()) -> bool:
+    """Whether an answer passes the first case, without any file being written."""
+    case = Case(id="c", vars=draft.cases[0].vars, expected=draft.cases[0].expected)
+    context = ScorerContext(Path(), judge="judge")
+    entries = tuple(compile_scorer(spec, context=context) for spec in scorers(draft))
+    return _passes(entries, case, output, tool_calls)
+
+
 def judged(suite: Suite, case: Case, output: str, tool_calls: Sequence[Json] = ()) -> bool:
     """Whether an answer passes a case, as a run without a threshold says."""
+    return _passes((*suite.scorers, *case.scorers), case, output, tool_calls)
+
+
+def _passes(entries: Sequence[ScorerEntry], case: Case, output: str, tool_calls: Sequence[Json]) -> bool:
     record = Record(
         call_id="1", model="m", prompt="p", case_id=case.id, trial=1, output=output, tool_calls=tuple(tool_calls)
     )
-    entries = [*suite.scorers, *case.scorers]
     return all(verdict_of(entry.scorer, record, case, ()).passed for entry in entries if entry.weight)

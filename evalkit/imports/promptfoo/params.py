@@ -131,7 +131,7 @@ def _address(node: Node, settings: Settings, files: Files, notes: Notes) -> None
     except ValueError:
         parts = urlsplit("")
     if not parts.hostname or parts.scheme not in ("http", "https") or parts.username or parts.password:
-        notes.lost(node.where, "provider", f"{address[:100]!r} is no address of a server")
+        notes.lost(node.where, "provider", "the address is none of a server, or carries a password")
         return
     settings.row["base_url"] = address.rstrip("/")
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final
 
+from evalkit.imports.columns import fit_for_id
 from evalkit.imports.draft import DraftCase, DraftPrompt, DraftSuite
 from evalkit.imports.options import ImportOptions
 from evalkit.imports.promptfoo.assertions import carry_all
@@ -25,13 +26,15 @@ from evalkit.imports.promptfoo.templates import TemplateError
 from evalkit.imports.promptfoo.tests import ReadTest, read_tests
 from evalkit.imports.promptfoo.tools import shared_tools
 from evalkit.imports.promptfoo.values import case_vars
-from evalkit.types import Json
+from evalkit.scorers.values import as_text
+from evalkit.types import MISSING, Json
 
 _ANSWERED: Final[Spec] = {"length": {"min_chars": 1}}
 _UNASSERTED: Final = "no assertion in promptfoo, where any answer passes; say what is right"
 _NOT_CARRIED: Final = "none of the assertions came along: any answer passes; say what is right"
 _JUDGES: Final = ("judge", "judge_reference")
 _OUTPUTS: Final = "outputs.jsonl"
+_ID: Final = "id"
 _PREFIX, _SUFFIX = "prompt_prefix", "prompt_suffix"
 
 
@@ -171,7 +174,8 @@ def _case(
         todo.append(_NOT_CARRIED if carried.found else _UNASSERTED)
     whole = test.whole and carried.found == carried.carried and sum(note.lost for note in notes.notes) == lost_before
     notes.count("tests", carried=whole)
-    case = DraftCase(vars=variables, expected=context.expected, tags=_tags(test.metadata))
+    expected, metadata = _said_to_expect(context.expected, test.metadata)
+    case = DraftCase(vars=variables, expected=expected, tags=_tags(metadata))
     return _Made(case, scorers, todo)
 
 
@@ -202,10 +206,22 @@ def _answered(tools: Sequence[object]) -> Spec:
     return {"any_of": {"scorers": [_ANSWERED, {"not": {"scorer": {"tool_call": {"calls": "none"}}}}]}}
 
 
+def _said_to_expect(asserted: Json, metadata: Mapping[str, Json]) -> tuple[Json, Mapping[str, Json]]:
+    """What a case expects, and the rest of its metadata: it may be told there, as `evalkit export` does.
+
+    An assertion that compares with something else has the last word.
+    """
+    if "expected" not in metadata or (asserted is not MISSING and as_text(metadata["expected"]) != asserted):
+        return asserted, metadata
+    return metadata["expected"], {key: value for key, value in metadata.items() if key != "expected"}
+
+
 def _tags(metadata: Mapping[str, Json]) -> tuple[str, ...]:
     """A test's metadata as tags: those called `tags` as they are, others with their names."""
     tags: list[str] = []
     for key, value in metadata.items():
+        if key == _ID and isinstance(value, str):
+            continue
         for one in value if isinstance(value, list) else [value]:
             if isinstance(one, (str, int, float)) and str(one).strip():
                 text = " ".join(str(one).split())[:100]
@@ -348,12 +364,17 @@ def _spelled(spec: Spec) -> str:
 
 
 def _with_ids(made: Sequence[_Made], tests: Sequence[ReadTest]) -> list[DraftCase]:
-    """Cases are called what their tests are described as."""
+    """Cases are called what their tests are described as, unless their metadata holds an `id`."""
     taken: set[str] = set()
     cases: list[DraftCase] = []
     for one, test in zip(made, tests, strict=True):
         described = one.case.id or test.node.text("description")
-        name = own_name(described, taken) if described and described.strip() else None
+        given = test.metadata.get(_ID)
+        if isinstance(given, str) and fit_for_id(given) and given not in taken:
+            name: str | None = given
+            taken.add(given)
+        else:
+            name = own_name(described, taken) if described and described.strip() else None
         scorers = tuple(map(short, one.scorers))
         cases.append(replace(one.case, id=name, scorers=scorers, todo=tuple(one.todo)))
     return cases

@@ -51,7 +51,6 @@ _FLIPPED: Final = {"<": ">", ">": "<", "<=": ">=", ">=": "<="}
 _OPPOSITE: Final = {"!==": "===", "!=": "=="}
 _EXACT: Final = ("===", "==", "!==", "!=")
 _ARITHMETIC: Final = ("+", "-", "*", "/")
-WHOLE_JSON: Final = spec("json", strict=True)
 
 
 class Condition(NamedTuple):
@@ -82,6 +81,11 @@ def _verdict(tree: Expression, scope: Scope, threshold: float | None) -> Conditi
     match tree:
         case Fields(fields, ()) if "pass" in dict(fields):
             return _verdict(dict(fields)["pass"], scope, None)
+        case Binary("&&", left, right):
+            translator = _Translator(scope)
+            return translator.both("&&", translator.condition(left), _verdict(right, scope, threshold))
+        case Binary("||", left, right) if _is_bare(left) or _is_bare(right):
+            raise NotMechanicalError("of two values, one may be a text, which is no verdict")
         case Choice(_, Literal(), Literal()):
             return _choice(tree, scope, threshold)
         case Member(_, Literal("length")) | Binary("+" | "-" | "*" | "/") | Call(Member(Name("Math"), _), _):
@@ -90,6 +94,17 @@ def _verdict(tree: Expression, scope: Scope, threshold: float | None) -> Conditi
             return _returned(tree, scope)
         case _:
             return _Translator(scope).condition(tree)
+
+
+def _is_bare(tree: Expression) -> bool:
+    """Whether an expression gives a value rather than true or false."""
+    match tree:
+        case Binary("||" | "&&", left, right):
+            return _is_bare(left) or _is_bare(right)
+        case Name() | Member():
+            return True
+        case _:
+            return False
 
 
 def _number(tree: Expression, scope: Scope, threshold: float | None) -> Spec:
@@ -148,7 +163,7 @@ class _Translator:
         """Say an expression, taken as true or false, as a scorer."""
         match tree:
             case Binary("&&" | "||" as operator, left, right):
-                return self._both(operator, self.condition(left), self.condition(right))
+                return self.both(operator, self.condition(left), self.condition(right))
             case Unary("!", Unary("!", operand)):
                 return self.condition(operand)
             case Unary("!", operand):
@@ -156,7 +171,7 @@ class _Translator:
             case Binary(operator, left, right) if operator not in _ARITHMETIC:
                 return self._compared(operator, left, right)
             case Choice(condition, then, Literal(False)):
-                return self._both("&&", self.condition(condition), self.condition(then))
+                return self.both("&&", self.condition(condition), self.condition(then))
             case Call(Name("Boolean"), (operand,)):
                 return self.condition(operand)
             case Call():
@@ -164,7 +179,8 @@ class _Translator:
             case _:
                 return self._truth(subject(tree, self.scope))
 
-    def _both(self, operator: str, left: Condition, right: Condition) -> Condition:
+    def both(self, operator: str, left: Condition, right: Condition) -> Condition:
+        """Combine two conditions by `&&` or `||`."""
         mixed = left.mixed or right.mixed or left.guard != right.guard
         if operator == "&&":
             return Condition(grouped("all_of", [left.spec, right.spec]), left.guard or right.guard, mixed)
@@ -214,7 +230,7 @@ class _Translator:
         found = subject(owner, self.scope)
         if not isinstance(found, Value) or found.case or found.number:
             raise NotMechanicalError(f"`.{method}()` of something else than a list")
-        return Condition(*jsonpaths.of_items(found, method, parameter, body, self.scope))
+        return Condition(*jsonpaths.of_items(found, method, parameter, body))
 
     def _of_constants(self, owner: Expression, method: str, parameter: str, body: Expression) -> Condition:
         """A list that is written out: the condition for each of its items."""
@@ -226,7 +242,7 @@ class _Translator:
         operator = "||" if method == "some" else "&&"
         first, *rest = conditions
         for one in rest:
-            first = self._both(operator, first, one)
+            first = self.both(operator, first, one)
         return first
 
     def _asked(self, owner: Expression, method: str, argument: Expression) -> Condition:
@@ -266,6 +282,8 @@ class _Translator:
             case Value(), Nothing() if operator in _EXACT and not one.number:
                 return _inverse(Condition(*jsonpaths.there(one)))
             case Value(), Constant(value):
+                if operator not in _EXACT and not one.number:
+                    self.scope.remark("numbers are compared with numbers; JavaScript also takes texts that spell one")
                 return Condition(*jsonpaths.compared(one, operator, value))
             case Text(), Constant(str() as text) if operator in _EXACT:
                 return Condition(_equal(one, [text]))

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from evalkit.imports.promptfoo.scripts.patterns import plain_pattern, whole_number_from
-from evalkit.imports.promptfoo.scripts.subjects import Scope, Step, Value
+from evalkit.imports.promptfoo.scripts.subjects import Step, Value
 from evalkit.imports.promptfoo.scripts.tree import (
     Binary,
     Call,
@@ -29,6 +29,7 @@ from evalkit.types import Json
 
 _PLAIN: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _SIGNS: Final = {"===": "==", "!==": "!=", "==": "==", "!=": "!=", "<": "<", ">": ">", "<=": "<=", ">=": ">="}
+_ANYTHING: Final = r"(.|\n|\r)*"
 _KEYED: Final[Spec] = {"json": {"type": ["object", "array", "string", "number", "boolean"], "strict": True}}
 """JSON that can be asked for a key, which is all but null."""
 
@@ -76,7 +77,13 @@ def guard(value: Value) -> Spec:
     """The answer is JSON, and what the value lies in is there."""
     if len(value.path) < 2 or value.safe:
         return _KEYED
-    return _at(singular(value.path[:-1]), exists=True)
+    owner = singular(value.path[:-1])
+    return holds(f"{owner} && {owner} != null")
+
+
+def is_text(value: Value) -> Spec:
+    """The value is a text, which alone can be changed to lower case or begin with something."""
+    return holds(f"match({singular(value.path)}, {_quoted(_ANYTHING)})")
 
 
 def there(value: Value) -> tuple[Spec, Spec]:
@@ -96,7 +103,7 @@ def compared(value: Value, operator: str, other: Json) -> tuple[Spec, Spec]:
     if value.case:
         if operator not in ("===", "==") or not isinstance(other, str):
             raise NotMechanicalError("a comparison of changed text")
-        return _at(place, matches=f"^{plain_pattern(_right_case(value, other), ignore_case=True)}$"), guard(value)
+        return _at(place, matches=f"^{plain_pattern(_right_case(value, other), ignore_case=True)}$"), is_text(value)
     if operator in ("===", "=="):
         return _equal(place, operator, other), guard(value)
     if not isinstance(other, (int, float)) or isinstance(other, bool) or not value.path:
@@ -105,6 +112,8 @@ def compared(value: Value, operator: str, other: Json) -> tuple[Spec, Spec]:
 
 
 def _equal(place: str, operator: str, other: Json) -> Spec:
+    if isinstance(other, (dict, list)):
+        raise NotMechanicalError("a list or an object is never the same as another one: no answer passes")
     if other is None or other == "":
         return _at(place, one_of=[other])
     loose = [other, _respelled(other)] if operator == "==" else [other]
@@ -146,7 +155,7 @@ def one_of(value: Value, accepted: Sequence[Json]) -> tuple[Spec, Spec]:
         raise NotMechanicalError("an empty list")
     if value.case:
         texts = [plain_pattern(_right_case(value, str(one)), ignore_case=True) for one in accepted]
-        return _at(singular(value.path), matches=f"^(?:{'|'.join(texts)})$"), guard(value)
+        return _at(singular(value.path), matches=f"^(?:{'|'.join(texts)})$"), is_text(value)
     return _at(singular(value.path), one_of=list(accepted)), guard(value)
 
 
@@ -162,16 +171,17 @@ def asked(value: Value, method: str, wanted: Json) -> tuple[Spec, Spec]:
         specs.append(holds(_found(place, method, wanted, value)))
     if not specs:
         raise NotMechanicalError("a part of what is not understood")
-    # What is asked of a value that is not there fails, as does what is asked of what has no such method.
-    return grouped("any_of", specs), _at(place, exists=True)
+    if len(specs) == 1 and value.path:
+        return specs[0], is_text(value)
+    return grouped("any_of", specs), _typed(value, ["array", "string"])
 
 
 def _found(place: str, method: str, wanted: str, value: Value) -> str:
     pattern = plain_pattern(_right_case(value, wanted), ignore_case=bool(value.case))
     if method == "includes":
         return f"search({place}, {_quoted(pattern)})"
-    rest = r"(.|\n|\r)*"
-    return f"match({place}, {_quoted(pattern + rest if method == 'startsWith' else rest + pattern)})"
+    whole = pattern + _ANYTHING if method == "startsWith" else _ANYTHING + pattern
+    return f"match({place}, {_quoted(whole)})"
 
 
 def _right_case(value: Value, wanted: str) -> str:
@@ -203,19 +213,22 @@ def truthy(value: Value) -> tuple[Spec, Spec]:
 
 def typed(value: Value, kind: str) -> tuple[Spec, Spec]:
     """A value is of a JSON type."""
+    return _typed(value, kind), guard(value) if value.path else {"json": {"strict": True}}
+
+
+def _typed(value: Value, kind: Json) -> Spec:
     if not value.path:
-        return {"json": {"type": kind, "strict": True}}, {"json": {"strict": True}}
+        return {"json": {"type": kind, "strict": True}}
     schema: dict[str, Json] = {"type": kind}
     for step in reversed(value.path):
         if isinstance(step, int):
             raise NotMechanicalError("the type of an item of a list")
         schema = {"type": "object", "properties": {step: schema}, "required": [step]}
-    return {"json_schema": {"schema": schema, "strict": True}}, guard(value)
+    return {"json_schema": {"schema": schema, "strict": True}}
 
 
-def of_items(value: Value, method: str, parameter: str, body: Expression, scope: Scope) -> tuple[Spec, Spec]:
+def of_items(value: Value, method: str, parameter: str, body: Expression) -> tuple[Spec, Spec]:
     """`list.some(item => ...)` and `list.every(item => ...)`."""
-    del scope
     place = singular(value.path)
     condition = _filter(body, parameter)
     is_there, _ = typed(value, "array") if all(isinstance(step, str) for step in value.path) else there(value)
