@@ -10,11 +10,10 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 from evalkit.analysis.rows import CallRow
 from evalkit.analysis.tidy import to_frame
 from evalkit.models.prices import cost_usd, thinks
-from evalkit.runner.index import Index, RowReader, index_journals
-from evalkit.runner.journal import RECORDS, SCORES, decode_record, decode_score
 from evalkit.runner.manifest import Manifest, ManifestModel, ManifestPrompt, read_cases, read_manifest
-from evalkit.runner.plan import call_id, case_fingerprint
+from evalkit.runner.plan import call_ids_by_case
 from evalkit.runner.race_plan import Needed, needed_calls
+from evalkit.runner.stored import Stored, locate
 from evalkit.runner.talk import added
 from evalkit.types import Call, Record
 
@@ -42,11 +41,9 @@ class Rows:
         ConfigError: on the way, at a damaged row; names file and line.
     """
 
-    def __init__(self, folder: Path, index: Index, rounds: Sequence[_Round], per_case: int, needed: Needed) -> None:
-        self._folder = folder
-        self._index = index
+    def __init__(self, stored: Stored, rounds: Sequence[_Round], needed: Needed) -> None:
+        self._stored = stored
         self._rounds = rounds
-        self._per_case = per_case
         self._needed = needed
 
     def __len__(self) -> int:
@@ -55,29 +52,25 @@ class Rows:
     @property
     def cases(self) -> int:
         """How many cases each candidate is asked."""
-        return len(self._index.call_ids) // self._per_case if self._per_case else 0
+        return self._stored.cases
 
     def __iter__(self) -> Iterator[CallRow]:
-        with (
-            RowReader(self._folder / RECORDS, decode_record) as records,
-            RowReader(self._folder / SCORES, decode_score) as scores,
-        ):
+        with self._stored.open() as read:
             for model, prompt, trial, turn in self._rounds:
-                positions = range(turn, len(self._index.call_ids), self._per_case)
-                for place, (position, case) in enumerate(zip(positions, read_cases(self._folder), strict=True)):
-                    record = records.at(self._index.records[position])
+                parts = read.ids(turn), read_cases(self._stored.folder), read.records(turn), read.scores(turn)
+                for place, (call, case, record, score) in enumerate(zip(*parts, strict=True)):
                     yield CallRow(
-                        Call(f"{self._index.call_ids[position]:016x}", model.name, prompt.name, case.id, trial),
+                        Call(call, model.name, prompt.name, case.id, trial),
                         case,
                         record and priced(record, model),
-                        scores.at(self._index.scores[position]),
+                        score,
                         self._needed(model.name, prompt.name, place),
                     )
 
     def of(self, candidate: Candidate) -> Rows:
         """The rows of one candidate."""
         rounds = [one for one in self._rounds if (one.model.name, one.prompt.name) == candidate]
-        return Rows(self._folder, self._index, rounds, self._per_case, self._needed)
+        return Rows(self._stored, rounds, self._needed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,9 +100,8 @@ def load_run(folder: Path) -> RunData:
     """
     manifest = read_manifest(folder)
     rounds = _rounds(manifest)
-    index = index_journals(_call_ids(folder, rounds), folder / RECORDS, folder / SCORES)
-    needed = needed_calls(manifest, len(index.call_ids) // len(rounds) if rounds else 0)
-    return RunData(folder, manifest, Rows(folder, index, rounds, len(rounds), needed))
+    stored = locate(folder, len(rounds), lambda: call_ids_by_case(manifest, read_cases(folder)))
+    return RunData(folder, manifest, Rows(stored, rounds, needed_calls(manifest, stored.cases)))
 
 
 def _rounds(manifest: Manifest) -> tuple[_Round, ...]:
@@ -120,14 +112,6 @@ def _rounds(manifest: Manifest) -> tuple[_Round, ...]:
         for trial in range(1, manifest.trials + 1)
     ]
     return tuple(_Round(*kind, turn) for turn, kind in enumerate(kinds))
-
-
-def _call_ids(folder: Path, rounds: Sequence[_Round]) -> Iterator[int]:
-    """The ids of all calls, case by case: so each case is read and fingerprinted once."""
-    for case in read_cases(folder):
-        asked = case_fingerprint(case)
-        for model, prompt, trial, _ in rounds:
-            yield int(call_id(model, prompt, asked, trial), 16)
 
 
 def priced(record: Record, model: ManifestModel) -> Record:

@@ -21,6 +21,7 @@ from evalkit.cli import (
     init,
     judge,
     label,
+    lint,
     models,
     new_case,
     prices,
@@ -72,6 +73,7 @@ app.command("run", short_help="Ask every model every case, and report.")(run.run
 app.command("new-case", short_help="Add a case to a suite.")(new_case.new_case)
 app.command("label", short_help="Set what is expected of cases, at the terminal.")(label.label)
 app.command("validate", short_help="Find every problem of a suite; ask nobody.")(validate.validate)
+app.command("lint", short_help="Find what makes a suite weak; ask nobody.")(lint.lint)
 app.command("score", short_help="Judge answers anew, or outputs from elsewhere.")(score.score)
 app.command("judge", short_help="Compare judges with people's labels.")(judge.judge)
 app.command("decide", short_help="Say which candidate to take, and why.")(decide.decide)

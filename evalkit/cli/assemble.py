@@ -27,6 +27,7 @@ from evalkit.runner.changes import changes
 from evalkit.runner.folder import find_run, new_run_id
 from evalkit.runner.job import Job, describe, make_job
 from evalkit.runner.manifest import Load, Manifest, ManifestPrompt, read_cases, read_manifest
+from evalkit.runner.packed import refuse_packed
 from evalkit.runner.plan import number_of_calls
 from evalkit.runner.policy import breaches
 from evalkit.suite import check_suite
@@ -108,7 +109,8 @@ def assemble(choice: Choice) -> Assembly:
             f"the run {folder} was imported from {earlier.imported.source}, and cannot go on here",
             remedy="leave out --resume to ask the suite's models anew; evalkit compare sets the two runs side by side",
         )
-    if earlier:
+    if earlier and folder:
+        refuse_packed(folder)
         choice = _as_before(choice, earlier)
         suite = _suite(choice) if any(prompt.file for prompt in earlier.prompts) else suite
     models_file = _models_file(choice) if _names(choice, suite) or suite.judges else None

@@ -32,8 +32,9 @@ from evalkit.report.alerts import path_from_here
 from evalkit.report.format import counted
 from evalkit.report.gate_files import gate_markdown, write_gate
 from evalkit.runner.budget import Ceilings
-from evalkit.runner.journal import read_judgements, read_records
+from evalkit.runner.journal import read_judgements
 from evalkit.runner.manifest import Manifest
+from evalkit.runner.stored import every_record
 from evalkit.structure import error_parts
 from evalkit.suite.gate_rules import GateRules, Undecided, gate_rules, looks
 from evalkit.suite.paths import beside
@@ -262,7 +263,7 @@ def _affordable(measured: MeasuredRun, ceilings: Ceilings, trials: int) -> bool:
     if ceilings.max_cost_usd is None:
         return True
     folder = measured.run.folder
-    spent = sum(record.cost_usd or 0.0 for record in chain(read_records(folder), read_judgements(folder)))
+    spent = sum(record.cost_usd or 0.0 for record in chain(every_record(folder), read_judgements(folder)))
     return spent * trials / measured.run.manifest.trials <= ceilings.max_cost_usd
 
 

@@ -127,6 +127,12 @@ def mark_error(error: EvalkitError) -> None:
         _mark(error_marks(error))
 
 
+def mark(found: Iterable[Annotation]) -> None:
+    """Mark lines of files, on GitHub."""
+    if on_github():
+        _mark(found)
+
+
 def _append(variable: str, text: Callable[[], str]) -> None:
     """Add text to the file that a variable names, if it names one. A gate does not hang on it."""
     path = os.environ.get(variable)

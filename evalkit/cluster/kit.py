@@ -18,7 +18,7 @@ from evalkit.runner.line import Account
 from evalkit.runner.manifest import Selection
 from evalkit.runner.retry import RetryPolicy
 from evalkit.scorers import compile_scorer
-from evalkit.types import Call, Case, Json, Model, Prompt, Record, ScorerContext, ScorerEntry, Suite
+from evalkit.types import Call, Case, Completion, Json, Model, Prompt, Record, ScorerContext, ScorerEntry, Suite
 
 Spelled = tuple[str, ScorerContext]
 """A scorer as a suite spells it, in JSON, with what it may know of the suite."""
@@ -89,16 +89,16 @@ def spelled(entries: Sequence[ScorerEntry]) -> tuple[Spelled, ...]:
 
 
 class Item(NamedTuple):
-    """A call to make, with its case; or, where there is an answer already, one to judge.
+    """A call to make, with its case; or, where `record` holds how it ended, one to judge.
 
-    `scorers` are the case's own and those of each of its turns. A `record` with an error holds the replies with which a
-    conversation has begun.
+    `scorers` are the case's own and those of each of its turns, `begun` the replies with which a conversation began.
     """
 
     call: Call
     case: Case
     scorers: tuple[tuple[Spelled, ...], ...] = ()
     record: Record | None = None
+    begun: tuple[Completion, ...] = ()
 
     def whole(self) -> Case:
         """The case with its scorers.
@@ -117,13 +117,13 @@ class Item(NamedTuple):
         )
 
 
-def item(call: Call, case: Case, record: Record | None = None) -> Item:
+def item(call: Call, case: Case, record: Record | None = None, begun: tuple[Completion, ...] = ()) -> Item:
     """Make what a worker is sent of a call."""
     if not case.scorers and not any(turn.scorers for turn in case.turns):
-        return Item(call, case, (), record)
+        return Item(call, case, (), record, begun)
     scorers = (spelled(case.scorers), *(spelled(turn.scorers) for turn in case.turns))
     turns = tuple(dataclasses.replace(turn, scorers=()) for turn in case.turns)
-    return Item(call, dataclasses.replace(case, scorers=(), turns=turns), scorers, record)
+    return Item(call, dataclasses.replace(case, scorers=(), turns=turns), scorers, record, begun)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import defaultdict, deque
-from collections.abc import Callable, Mapping
-from typing import Final, Protocol
+from collections.abc import Callable, Coroutine, Mapping
+from pathlib import Path
+from typing import Any, Final, Protocol
 
 from evalkit.cluster.book import Book, open_book
 from evalkit.cluster.desk import GivenUp, Lease, News, Report
@@ -29,6 +30,7 @@ from evalkit.types import CallScore, Case, Completion, Model, Record
 
 _REPORT_EVERY_S: Final = 0.25
 _REPORT_PAUSE_S: Final = 0.05
+_NOWHERE: Final = Path("no judge is asked")
 
 
 class DeskLine(Protocol):
@@ -120,14 +122,13 @@ class Worker:
         self._watch = ClientWatch()
         self._ready = asyncio.Event()
         self._fault: BaseException | None = None
+        self._starting: dict[str, asyncio.Task[CallError | None]] = {}
 
     def _made_lines(self) -> dict[str, Line]:
         shares = {name: share for share in self._shares for name in share.models}
         models = {model.name: model for model in (*self._kit.judges, *self._kit.models)}
         return {
-            name: Line(
-                model, self._providers[name], shares[name], self._stop, self._gave_up_on(name), self._kit.policy
-            )
+            name: Line(model, self._providers[name], shares[name], self._stop, self._gave_up_on(name), self._kit.policy)
             for name, model in models.items()
         }
 
@@ -170,7 +171,7 @@ class Worker:
             beside = (self._watch.run(), self._book.keep(), self._hear(), self._keep_reporting())
             helpers = [group.create_task(helper) for helper in beside]
             budget = SharedBudget(self._kit.ceilings, self._stop, self._desk, self._tell)
-            judges = Judges(self._job.judges, self._lines, starting, _NoJudgements(), budget)
+            judges = Judges(self._job.judges, self._lines, starting, Judgements(_NOWHERE), budget)
             self._scoring = Scoring(self._job.suite, workers, judges, self._judged, group, postpones=False)
             shared = Shared(self._job.requests(), self._record, self._stop, budget, begun=self._begun)
             self._pools = {model.name: Pool(self._lines[model.name], shared) for model in self._kit.models}
@@ -198,15 +199,17 @@ class Worker:
         if block.suite != self._job.suite.fingerprint:
             message = "the worker was made ready for another suite"
             raise EvalkitError(message)
+        if self._stop.is_set():
+            return len(block.items)
         state = _Open(block)
         self._blocks |= dict.fromkeys(state.waiting, state)
         for item in block.items:
-            if item.record is not None and item.record.error is None:
+            if item.record is not None:
                 self._scoring.add(item.record, item.whole())
-            else:
-                if item.record is not None:
-                    self._begun[item.call.call_id] = item.record.turns
-                self._feeds[block.model].append(item)
+                continue
+            if item.begun:
+                self._begun[item.call.call_id] = item.begun
+            self._feeds[block.model].append(item)
         self._spawn(block.model)
         await state.over.wait()
         for call_id in state.waiting:
@@ -221,7 +224,7 @@ class Worker:
         wanted = min(max(1, self._lines[name].limiter.limit), len(self._feeds[name]))
         for _ in range(wanted - self._asking[name]):
             self._asking[name] += 1
-            self._group.create_task(self._ask(name))
+            self._begin(self._ask(name))
 
     async def _ask(self, name: str) -> None:
         feed, line = self._feeds[name], self._lines[name]
@@ -240,12 +243,9 @@ class Worker:
         call_id = item.call.call_id
         await self._pools[name].ask(item.call, item.whole())
         self._begun.pop(call_id, None)
-        if call_id in self._recorded:
-            self._recorded.discard(call_id)
-        elif self._stop.is_set():
-            self._feeds[name].append(item)  # it was not made; `_leave` says so when nobody is under way any more
-            if len(self._feeds[name]) > 1 or self._asking[name] > 1:
-                return
+        if call_id not in self._recorded and item.call.trial == WARM_UP_TRIAL:
+            self._end(call_id)  # its model has been given up
+        self._recorded.discard(call_id)
 
     def _record(self, record: Record, case: Case) -> None:
         self._book.add_record(record)  # first: a paid answer is safe before anything else can fail
@@ -270,28 +270,31 @@ class Worker:
             block.over.set()
 
     async def _hear(self) -> None:
-        """Learn what is new at the desk, again and again."""
-        while True:
+        """Learn what is new at the desk, again and again, until the run is stopped."""
+        while not self._stop.is_set():
             news = await self._desk.news(self._version)
             self._version = news.version
-            for share, standing in zip(self._shares, news.accounts, strict=False):
-                share.stand(standing)
-            for model, kind, message, status in news.given_up:
-                if self._lines[model].gave_up is None:
-                    self._lines[model].give_up(CallError(ErrorKind(kind), message, status=status))
-            if news.stop:
-                self._stop.set()
-                for share in self._shares:
-                    share.stop_all()
-                for feed in self._feeds.values():
-                    feed.clear()
-                if not any(self._asking.values()):
-                    await self._leave()
-                await self._ending.wait()
+            self._learn(news)
             self._awake.set()
-            for name, feed in self._feeds.items():
-                if feed:
-                    self._spawn(name)
+        for feed in self._feeds.values():
+            feed.clear()
+        for share in self._shares:
+            share.stop_all()
+        if not any(self._asking.values()):
+            await self._leave()
+
+    def _learn(self, news: News) -> None:
+        for share, standing in zip(self._shares, news.accounts, strict=False):
+            share.stand(standing)
+        for model, kind, message, status in news.given_up:
+            if self._lines[model].gave_up is None:
+                self._lines[model].give_up(CallError(ErrorKind(kind), message, status=status))
+        if news.stop:
+            self._stop.set()
+            return
+        for name, feed in self._feeds.items():
+            if feed:
+                self._spawn(name)
 
     async def _keep_reporting(self) -> None:
         while True:
@@ -303,10 +306,15 @@ class Worker:
                 await self._desk.report(self._version, reports)
             await asyncio.sleep(_REPORT_PAUSE_S)
 
-    def _tell(self, message: object) -> None:
+    def _tell(self, message: Coroutine[Any, Any, None]) -> None:
         """Tell the desk something, beside all else."""
-        if asyncio.iscoroutine(message):
-            self._group.create_task(message)
+        self._begin(message)
+
+    def _begin(self, work: Coroutine[Any, Any, None]) -> None:
+        try:
+            self._group.create_task(work)
+        except RuntimeError:  # the worker has failed, and all who wait for it are about to be told
+            work.close()
 
 
 class SharedBudget(Budget):
@@ -320,7 +328,11 @@ class SharedBudget(Budget):
     """
 
     def __init__(
-        self, ceilings: Ceilings, stop: asyncio.Event, desk: DeskLine, tell: Callable[[object], None]
+        self,
+        ceilings: Ceilings,
+        stop: asyncio.Event,
+        desk: DeskLine,
+        tell: Callable[[Coroutine[Any, Any, None]], object],
     ) -> None:
         super().__init__(NO_CEILINGS, stop)
         self._counts_money = ceilings.max_cost_usd is not None
@@ -341,11 +353,3 @@ class SharedBudget(Budget):
             self._tell(self._desk.settle(model, record.cost_usd if record else None, failed))
         elif failed and self._counts_errors:
             self._tell(self._desk.failed(model))
-
-
-class _NoJudgements(Judgements):
-    """What models said to scorers, where none is asked."""
-
-    def __init__(self) -> None:
-        self._begins = {}
-        self._file = None

@@ -162,13 +162,13 @@ def _regex(spec: Spec, meaning: Meaning) -> Assertion:
 
 
 def _length(spec: Spec, meaning: Meaning) -> Assertion:
-    del meaning
     limits = {key: value for key, value in spec.options.items() if value is not None}
     if limits.keys() <= {"min_words", "max_words"}:
         return {"type": "word-count", "value": {key.removesuffix("_words"): value for key, value in limits.items()}}
     if limits.keys() <= {"min_chars", "max_chars"}:
         signs = {"min_chars": ">=", "max_chars": "<="}
-        terms = [f"Array.from(output.trim()).length {signs[key]} {value}" for key, value in limits.items()]
+        terms = [f"output.trim().length {signs[key]} {value}" for key, value in limits.items()]
+        meaning.remarks.append("a character beyond U+FFFF, such as an emoji, counts as two there")
         return {"type": "javascript", "value": " && ".join(terms)}
     raise NoEqualError("characters or sentences are counted")
 

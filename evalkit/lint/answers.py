@@ -68,9 +68,9 @@ def _told(outcome: Outcome, what: str, why: str, remedy: str, severity: Severity
 def one_label(subject: Subject) -> Iterator[Finding]:
     """Give the commonest label to every case."""
     labels = subject.labels
-    if sum(labels.values()) < _FEW:
+    if subject.majority is None or sum(labels.values()) < _FEW:
         return
-    label = next(iter(labels))
+    label, share = subject.majority
     if len(labels) == 1:
         yield Finding(
             Severity.WARNING,
@@ -80,7 +80,6 @@ def one_label(subject: Subject) -> Iterator[Finding]:
             subject.file,
         )
         return
-    share = labels[label] / sum(labels.values())
     if share >= max(_COMMON, 1 / len(labels) + _ABOVE_CHANCE):
         yield Finding(
             Severity.WARNING,

@@ -30,7 +30,7 @@ class History:
 
     Attributes:
         runs: how many runs were read.
-        unread: the folders of those that could not be.
+        unread: the folders of those that could not be, each with the reason.
         by_case: per case id, what each candidate made of it, all runs together. Errors are no answers. Only of cases
             that ask and expect today what they did then.
     """
@@ -65,8 +65,8 @@ def read_history(results: Path, cases: Sequence[Case]) -> History:
     for folder in folders[-_NEWEST:]:
         try:
             _add_run(folder, today, by_case)
-        except ConfigError:
-            unread.append(str(folder))
+        except ConfigError as error:
+            unread.append(f"{folder} ({error.message})")
     return History(len(folders[-_NEWEST:]) - len(unread), tuple(unread), by_case)
 
 

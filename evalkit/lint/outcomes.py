@@ -10,7 +10,8 @@ from evalkit.lint.history import Tally
 from evalkit.lint.subject import Subject
 from evalkit.types import Case
 
-_CANDIDATES: Final = 2
+_MODELS: Final = 2
+"""One model asked in two ways often fails alike."""
 _MOST: Final = 0.5
 _NEARLY_ALL: Final = 0.9
 _GOOD: Final = 0.5
@@ -51,14 +52,14 @@ def always_failed(subject: Subject) -> Iterator[Finding]:
 
 
 def _always(subject: Subject, holds: Callable[[Tally], bool]) -> tuple[list[Case], int]:
-    """The cases of which it holds for every candidate, and of how many at least two candidates are known."""
+    """The cases of which it holds for every candidate, and how many cases at least two models have answered."""
     found: list[Case] = []
     known = 0
     for case in subject.cases:
-        tallies = subject.history.by_case.get(case.id, {}).values()
-        if len(tallies) >= _CANDIDATES:
+        tallies = subject.history.by_case.get(case.id, {})
+        if len({model for model, _ in tallies}) >= _MODELS:
             known += 1
-            if all(map(holds, tallies)):
+            if all(map(holds, tallies.values())):
                 found.append(case)
     return found, known
 

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import unicodedata
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator
+
+from rapidfuzz import fuzz
 
 from evalkit.lint.finding import Finding, Severity
 from evalkit.lint.subject import Subject
 from evalkit.sampling.duplicates import find_repeats
+from evalkit.sampling.texts import plain
 from evalkit.types import MISSING, Case
 
 _NEAR = 0.9
 """Cases are few and chosen: a word more or less may be what the second one is there for."""
+
+_SLIP = 75
+"""How alike two words must be, of 100, for one to be a slip of the other."""
 
 
 def contradictions(subject: Subject) -> Iterator[Finding]:
@@ -49,7 +55,8 @@ def near_repeats(subject: Subject) -> Iterator[Finding]:
     for repeat in find_repeats(subject.inputs, _NEAR):
         first, second = subject.cases[repeat.first], subject.cases[repeat.place]
         same_answer = repr((first.expected, _judges(first))) == repr((second.expected, _judges(second)))
-        if same_answer and _key(subject.inputs[repeat.first]) != _key(subject.inputs[repeat.place]):
+        texts = subject.inputs[repeat.first], subject.inputs[repeat.place]
+        if same_answer and _key(texts[0]) != _key(texts[1]) and _same_words(*texts):
             groups[repeat.first].append(repeat.place)
     for first_place, others in sorted(groups.items()):
         cases = [subject.cases[place] for place in (first_place, *others)]
@@ -68,6 +75,19 @@ def _same(subject: Subject) -> Iterator[list[Case]]:
     for case, text in zip(subject.cases, subject.inputs, strict=True):
         groups[_key(text) + "\0".join(file.sha256 for file in case.files.values())].append(case)
     return (cases for key, cases in groups.items() if len(cases) > 1 and key)
+
+
+def _same_words(first: str, second: str) -> bool:
+    """Whether no word of one text stands in the place of another word of the other: but for slips, and words more."""
+    words, others = Counter(plain(first).split()), Counter(plain(second).split())
+    mine, theirs = list((words - others).elements()), list((others - words).elements())
+    fewer, more = sorted((mine, theirs), key=len)
+    return all(any(_is_slip(word, other) for other in more) for word in fewer)
+
+
+def _is_slip(word: str, other: str) -> bool:
+    digits = any(letter.isdigit() for letter in word + other)
+    return not digits and fuzz.ratio(word, other) >= _SLIP
 
 
 def _key(text: str) -> str:

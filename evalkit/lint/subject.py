@@ -77,6 +77,12 @@ class Subject:
         short = all(len(label) <= _LABEL_CHARS for label in counts)
         return dict(sorted(counts.items(), key=lambda one: -one[1])) if few and short else {}
 
+    @property
+    def majority(self) -> tuple[str, float] | None:
+        """The commonest label, and in what share of the cases it is right; None where what is right are no labels."""
+        label = next(iter(self.labels), None)
+        return None if label is None else (label, self.labels[label] / sum(self.labels.values()))
+
     def with_expected(self) -> Iterator[tuple[Case, str, str]]:
         """Go through the cases with one text, number or truth value that is right: each with its input and that."""
         for case, text in zip(self.cases, self.inputs, strict=True):

@@ -1,8 +1,8 @@
 """The rows of journals as columns of Arrow, and back, one for one. Imports pyarrow: import this module lazily.
 
 Numbers, texts and names have columns of their own; what has parts (tool calls, turns, verdicts) is JSON text, and null
-where it is empty. A row that these columns cannot give back byte by byte, as another release or tool wrote it, stands in
-the column `line` as it is.
+where it is empty. A row that these columns cannot give back byte by byte, as another release or tool wrote it, is in the
+column `line` as it was.
 """
 
 from __future__ import annotations
@@ -123,7 +123,7 @@ def _text(key: str) -> _Get:
 
     def read(row: Row) -> str | None:
         value = get(row)
-        return _COMPACT(value) if value is not None and value != [] and value != {} else None
+        return _COMPACT(value) if value is not None and value not in ([], {}) else None
 
     return read
 

@@ -14,13 +14,11 @@ from evalkit.errors import CallError, EvalkitError
 from evalkit.providers.base import Provider
 from evalkit.runner.arrivals import arrivals
 from evalkit.runner.budget import NO_CEILINGS, Budget, Ceilings
-from evalkit.runner.index import RowReader, last_rows
 from evalkit.runner.job import Job
 from evalkit.runner.journal import (
     RECORDS,
     Journal,
     JournalError,
-    decode_record,
     keep_synced,
     read_judgements,
     read_records,
@@ -30,11 +28,13 @@ from evalkit.runner.judges import Judges
 from evalkit.runner.limits import LimitChange
 from evalkit.runner.line import GIVE_UP_AFTER, Line, lines_to
 from evalkit.runner.manifest import Client, Load, Manifest, Race, RaceStop
+from evalkit.runner.packed import refuse_packed
 from evalkit.runner.plan import calls_of, calls_per_model, planned_calls
 from evalkit.runner.pool import WARM_UP_TRIAL, Pool, Shared
 from evalkit.runner.race_plan import needed_calls
 from evalkit.runner.retry import RetryPolicy
 from evalkit.runner.scoring import Scoring
+from evalkit.runner.stored import rows_by_plan
 from evalkit.runner.watch import ClientWatch
 from evalkit.runner.workers import Workers
 from evalkit.types import Call, CallScore, Case, Completion, Model, Record
@@ -116,11 +116,10 @@ def with_conditions(manifest: Manifest, met: Conditions) -> Manifest:
 
 def recorded(cases: Sequence[Case], manifest: Manifest, folder: Path) -> Iterator[tuple[Call, Case, Record | None]]:
     """Go through the plan with what a run folder's journal holds: each call with its case and its last record."""
-    begins = last_rows(folder / RECORDS, (int(call.call_id, 16) for call in planned_calls(manifest, cases)))
     pairs = (pair for model in manifest.models for pair in calls_of(model, manifest, cases))
-    with RowReader(folder / RECORDS, decode_record) as records:
-        for begin, (call, case) in zip(begins, pairs, strict=True):
-            yield call, case, records.at(begin)
+    records = rows_by_plan(folder, lambda: (call.call_id for call in planned_calls(manifest, cases)))
+    for record, (call, case) in zip(records, pairs, strict=True):
+        yield call, case, record
 
 
 def _is_answer(record: Record | None) -> bool:
@@ -162,7 +161,9 @@ async def execute(run: Execution) -> Conditions:
 
     Raises:
         JournalError: a row could not be written. What was written stays.
+        ConfigError: the folder's journals are packed.
     """
+    refuse_packed(run.folder)
     earlier = itertools.chain(read_records(run.folder), read_judgements(run.folder))
     budget = Budget(run.ceilings, run.stop, earlier)
     watch = ClientWatch()

@@ -85,6 +85,16 @@ def _last_rows(path: Path, positions: _Positions) -> Sequence[int]:
 
 def _row_begins(path: Path) -> Iterator[tuple[int, int]]:
     """Every row's call id and first byte, in the file's order."""
+    for begin, line in row_lines(path):
+        call_id = line[len(_START) : _END]
+        if not (line.startswith(_START) and line[_END : _END + 1] == b'"'):
+            call_id = _parsed_id(path, begin, line)
+        if (number := _number(call_id)) is not None:
+            yield number, begin
+
+
+def row_lines(path: Path) -> Iterator[tuple[int, bytes]]:
+    """Every line of a journal with its first byte, header lines included, a torn last row left out."""
     if not path.exists():
         return
     begin = 0
@@ -92,11 +102,7 @@ def _row_begins(path: Path) -> Iterator[tuple[int, int]]:
         for line in file:
             if not line.endswith(b"\n"):
                 return  # torn by a kill: its call counts as never made
-            call_id = line[len(_START) : _END]
-            if not (line.startswith(_START) and line[_END : _END + 1] == b'"'):
-                call_id = _parsed_id(path, begin, line)
-            if (number := _number(call_id)) is not None:
-                yield number, begin
+            yield begin, line
             begin += len(line)
 
 

@@ -336,7 +336,7 @@ def decode_record(row: Mapping[str, Any]) -> Record:
         cost_usd=row["cost_usd"],
         billed=row["billed"],
         dropped_params=tuple(row["dropped_params"]),
-        turns=tuple(_decode_turn(reply) for reply in row["turns"]),
+        turns=tuple(decode_turn(reply) for reply in row["turns"]),
         error=RecordError(error["kind"], error["message"], error["status"]) if error else None,
         started_at=row["started_at"],
     )
@@ -346,7 +346,8 @@ def _decode_usage(usage: Mapping[str, Any]) -> Usage:
     return Usage(usage["input"], usage["cached_input"], usage["cache_write"], usage["output"], usage["reasoning"])
 
 
-def _decode_turn(reply: Mapping[str, Any]) -> Completion:
+def decode_turn(reply: Mapping[str, Any]) -> Completion:
+    """A part of a journal row as a reply of a conversation."""
     return Completion(
         reply["output"],
         latency_ms=reply["latency_ms"],
@@ -372,9 +373,10 @@ def encode_score(score: CallScore) -> dict[str, Json]:
 
 def decode_score(row: Mapping[str, Any]) -> CallScore:
     """A journal row as a verdict."""
-    return CallScore(row["call_id"], row["passed"], row["value"], tuple(_verdict(part) for part in row["verdicts"]))
+    return CallScore(row["call_id"], row["passed"], row["value"], tuple(map(decode_verdict, row["verdicts"])))
 
 
-def _verdict(part: Mapping[str, Any]) -> ScorerVerdict:
+def decode_verdict(part: Mapping[str, Any]) -> ScorerVerdict:
+    """A part of a journal row as one scorer's verdict."""
     score = Score(part["value"], part["passed"], part["reason"], part["details"])
     return ScorerVerdict(part["scorer"], score, part.get("weight", 1.0))  # rows once had none

@@ -69,6 +69,20 @@ def calls_of(model: Named, run: Planned, cases: Collection[Case]) -> Iterator[tu
                 yield make_call(model, prompt, case, trial), case
 
 
+def call_ids_by_case(run: Planned, cases: Iterable[Case]) -> Iterator[int]:
+    """The ids of all calls as numbers, case by case: so each case is read and fingerprinted once.
+
+    Those of a case come in the plan's order: model, prompt, trial.
+    """
+    rounds = [
+        (model, prompt, trial) for model in run.models for prompt in run.prompts for trial in range(1, run.trials + 1)
+    ]
+    for case in cases:
+        asked = case_fingerprint(case)
+        for model, prompt, trial in rounds:
+            yield int(call_id(model, prompt, asked, trial), 16)
+
+
 def number_of_calls(run: Planned, cases: Collection[Case]) -> int:
     """Count a run's calls."""
     return len(run.models) * calls_per_model(run, cases)

@@ -107,9 +107,7 @@ class Pool:
     async def warm_up(self, prompt: Named, cases: Iterable[Case]) -> None:
         """Ask one case after the other, for the server's sake. The answers are kept but stand in no figure."""
         for case in cases:
-            if self._shared.stop.is_set():
-                return
-            await self._handle(make_call(_Warm(self.model.name), prompt, case, WARM_UP_TRIAL), case)
+            await self.ask(warm_up_call(self.model.name, prompt, case), case)
 
     async def _handle(self, call: Call, case: Case, due: float | None = None) -> None:
         if self.line.gave_up is not None:
@@ -167,6 +165,11 @@ class Pool:
             await asyncio.sleep(0)
         finally:
             turn.release()
+
+
+def warm_up_call(model: str, prompt: Named, case: Case) -> Call:
+    """Make a call for the server's sake."""
+    return make_call(_Warm(model), prompt, case, WARM_UP_TRIAL)
 
 
 @dataclass(frozen=True, slots=True)

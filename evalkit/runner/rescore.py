@@ -16,6 +16,7 @@ from evalkit.runner.journal import SCORES, Appender, Judgements, encode_score, k
 from evalkit.runner.judges import Judges
 from evalkit.runner.line import lines_to
 from evalkit.runner.manifest import Manifest, read_cases
+from evalkit.runner.packed import drop_packed
 from evalkit.runner.plan import same_cases
 from evalkit.runner.retry import RetryPolicy
 from evalkit.runner.scoring import Scoring
@@ -113,7 +114,9 @@ class NewScores:
     def accept(self) -> None:
         """Let them be the run's verdicts."""
         self._rows.close()
-        self._part.replace(self._part.with_name(SCORES))
+        journal = self._part.with_name(SCORES)
+        self._part.replace(journal)
+        drop_packed(journal)
 
     def drop(self) -> None:
         """Leave the run's verdicts as they were."""

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 from rapidfuzz import fuzz, process
 
-from evalkit.sampling.texts import plain
+from evalkit.sampling.texts import plain, verbatim
 
 NEAR: Final = 0.85
 """How alike two texts must be to say the same. Fewer than one in nine such pairs of bank customers' questions differ in
@@ -70,7 +70,7 @@ def find_repeats(texts: Sequence[str], near: float = NEAR) -> list[Repeat]:
 def _exact(texts: Sequence[str]) -> Iterable[Repeat]:
     seen: dict[bytes, int] = {}
     for index, text in enumerate(texts):
-        key = blake2b(plain(text).encode("utf-8", "surrogatepass"), digest_size=16).digest()
+        key = blake2b(verbatim(text).encode("utf-8", "surrogatepass"), digest_size=16).digest()
         first = seen.setdefault(key, index)
         if first != index:
             yield Repeat(index, first, 1.0)

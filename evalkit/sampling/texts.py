@@ -7,6 +7,7 @@ import unicodedata
 from typing import Final
 
 _NOT_WORDS: Final = re.compile(r"[\W_]+")
+_POINTS: Final = re.compile(r"[\s.,;:!?'\"\u2018\u2019\u201c\u201d\u2026()]+")
 
 
 def plain(text: str) -> str:
@@ -16,3 +17,9 @@ def plain(text: str) -> str:
     """
     folded = unicodedata.normalize("NFKC", text).casefold()
     return _NOT_WORDS.sub(" ", folded).strip() or folded.strip()
+
+
+def verbatim(text: str) -> str:
+    """Leave what makes two texts word for word the same: one case, no full stops and the like; `-` and `+` count."""
+    folded = unicodedata.normalize("NFKC", text).casefold()
+    return _POINTS.sub(" ", folded).strip() or folded.strip()

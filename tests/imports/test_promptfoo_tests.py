@@ -14,6 +14,7 @@ from evalkit.errors import ConfigError
 from evalkit.imports.draft import Share
 from evalkit.imports.options import ImportOptions
 from evalkit.imports.promptfoo import read
+from evalkit.imports.promptfoo.csvtests import assertion
 from evalkit.types import MISSING
 
 PNG = base64.b64decode(
@@ -288,3 +289,32 @@ def test_keys_of_a_config_are_looked_over(tmp_path: Path) -> None:
 def test_repeats_are_trials(tmp_path: Path) -> None:
     draft = imported(tmp_path, HEAD + "evaluateOptions: {repeat: 3}\ntests: [{vars: {q: x}}]\n")
     assert draft.settings["trials"] == 3
+
+
+def test_only_the_config_leads_out_of_its_folder(tmp_path: Path) -> None:
+    (tmp_path / "secret.txt").write_text("the secret")
+    files = {"tests.csv": "q\nfile://../secret.txt\n", "link.csv": "q\nfile://link.txt\n"}
+    path = config(tmp_path / "suite", HEAD + "tests: ['file://tests.csv', 'file://link.csv']\n", files)
+    (tmp_path / "suite" / "link.txt").symlink_to("../secret.txt")
+    draft = read(path)
+    assert all("outside the config's folder" in words for words in lost(draft))
+    assert len(lost(draft)) == 2
+    assert "the secret" not in repr(draft)
+    own = imported(tmp_path / "suite", HEAD + "tests: [{vars: {q: 'file://../secret.txt'}}]\n")
+    assert variables(own) == [{"q": "the secret"}]
+
+
+@pytest.mark.parametrize(
+    ("cell", "made"),
+    [
+        ("similar: x", {"type": "similar", "value": "x", "threshold": 0.8}),
+        ("similar(0.5): x", {"type": "similar", "value": "x", "threshold": 0.5}),
+        ("latency(900)", {"type": "latency", "threshold": 900.0}),
+        ("not-is-json", {"type": "not-is-json"}),
+        ("fn: output.length", {"type": "javascript", "value": "output.length"}),
+        ("file://check.py:fn", {"type": "python", "value": "file://check.py:fn"}),
+        ("note: this", {"type": "equals", "value": "note: this"}),
+    ],
+)
+def test_a_cell_begins_with_a_type(cell: str, made: dict[str, Any]) -> None:
+    assert assertion(cell) == made

@@ -1,6 +1,7 @@
 """Inputs that repeat an earlier one."""
 
 import random
+import time
 from collections.abc import Callable, Sequence
 
 import pytest
@@ -91,6 +92,27 @@ def test_word_for_word_is_told_from_nearly() -> None:
     assert [tuple(repeat) for repeat in find_repeats(texts, near=1)] == [(1, 0, 1.0)]
     places = [(repeat.place, repeat.first, repeat.alike == 1) for repeat in find_repeats(texts, near=0.8)]
     assert places == [(1, 0, True), (2, 0, False)]
+
+
+def test_a_sign_makes_a_difference_word_for_word() -> None:
+    assert find_repeats(["What is 17 + 3?", "What is 17 * 3?", "C", "C++", "what is  17 + 3"], near=1) == [(4, 0, 1.0)]
+
+
+def test_long_texts_that_differ_at_their_end_are_not_the_same() -> None:
+    long = "The same long story is told again. " * 2_000
+    assert find_repeats([f"{long} Refund me.", f"{long} Send a lamp."], near=1) == []
+    assert find_repeats([long, f"{long} "]) == [(1, 0, 1.0)]
+
+
+def test_what_many_share_takes_no_longer_than_their_number() -> None:
+    rng = random.Random(3)
+    words = ["".join(rng.choices("abcdefghijklmnop", k=7)) for _ in range(3_000)]
+    form = "Dear shop, I have an order with you and would like to know about it, thank you: "
+    texts = [form + " ".join(rng.choices(words, k=14)) for _ in range(3_000)]
+    started = time.process_time()
+    repeats = find_repeats([*texts, *(f"{text} please" for text in texts[:200])])
+    assert time.process_time() - started < 20  # seconds; compared all with all it takes minutes
+    assert sum(repeat.place >= len(texts) for repeat in repeats) >= 190
 
 
 def test_whoever_repeats_a_repeat_repeats_the_first() -> None:

@@ -40,9 +40,14 @@ def is_code(name: str) -> bool:
 
 @dataclass(slots=True)
 class Files:
-    """Reads the files of a config. Paths start from its folder."""
+    """Reads the files of a config. Paths start from its folder, and lead out of it only from the config itself.
 
-    folder: Path
+    Attributes:
+        config: the config file.
+        read: how many characters have been read.
+    """
+
+    config: Path
     read: int = 0
     _documents: dict[Path, Node] = field(default_factory=dict)
 
@@ -55,11 +60,13 @@ class Files:
         name = reference.removeprefix(SCHEME)
         try:
             path = self.folder / name
-            if path.is_file():
-                return [path]
-            found = self._matching(path) if _PATTERN & set(name) else []
+            found = [path] if path.is_file() else self._matching(path) if _PATTERN & set(name) else []
+            outside = Path(where.path) != self.config and not all(map(self._is_inside, found))
         except (OSError, ValueError) as error:
             raise ConfigError(f"{reference[:200]!r} is not the name of a file", where=where) from error
+        if outside:
+            words = f"{name[:200]} lies outside the config's folder, where only the config itself may lead"
+            raise ConfigError(words, where=where, remedy="name it in the config, or copy it beside")
         if not found:
             raise ConfigError(
                 f"the file {name[:200]} is not there", where=where, remedy="put it there, or take the reference out"
@@ -67,6 +74,14 @@ class Files:
         if len(found) > MAX_FILES:
             raise ConfigError(f"{name[:200]} means more than {MAX_FILES} files", where=where)
         return found
+
+    @property
+    def folder(self) -> Path:
+        """The folder that paths start from."""
+        return self.config.parent
+
+    def _is_inside(self, path: Path) -> bool:
+        return path.resolve().is_relative_to(self.folder.resolve())
 
     def _matching(self, path: Path) -> list[Path]:
         # Unlike Path.glob, this takes patterns that begin with .. or at the root.

@@ -1,0 +1,73 @@
+"""From a table of what users wrote to a report: sampled, labelled by a person at a terminal, asked of a real model."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("textual")
+pytest.importorskip("sklearn")
+pytest.importorskip("pyte")
+pytest.importorskip("pty")
+
+from terminal import Terminal
+from workspace import Workspace, rows
+
+from evalkit.suite import load_suite
+
+pytestmark = [pytest.mark.e2e, pytest.mark.weights, pytest.mark.xdist_group("weights")]
+
+CASES = 4
+
+
+def test_a_table_becomes_a_report(workspace: Workspace, weights: Path, shared: Path) -> None:
+    table = shared / "intents" / "banking77.csv"
+    with table.open(encoding="utf-8", newline="") as file:
+        meant = {row["text"]: row["category"] for row in csv.DictReader(file)}
+    done = workspace.run("sample", str(table), "-n", str(CASES), "--text", "text", "-o", "bank")
+    assert done.code == 0, done.err
+    suite = workspace.path / "bank" / "suite.yaml"
+    unlabelled = suite.read_text(encoding="utf-8")
+
+    labels = _labelled(workspace, meant)
+    assert set(labels) <= set(meant.values())
+    assert [line for line in suite.read_text(encoding="utf-8").splitlines() if "expected: " not in line] == [
+        line for line in unlabelled.splitlines() if "expected: " not in line
+    ]
+    cases = load_suite(suite).cases
+    assert [case.expected for case in cases] == labels
+    assert [meant[str(case.vars["text"])] for case in cases] == labels
+
+    assert workspace.run("validate", str(suite)).code == 0
+    done = workspace.run("run", str(suite))
+    assert done.code == 0, done.err
+    folder = workspace.folder("banking77")
+    told = rows(folder, "cases.csv")
+    assert [row["expected"] for row in told] == labels
+    assert all(row["outcome"] in {"passed", "failed"} for row in told)
+    report = (folder / "report.md").read_text(encoding="utf-8")
+    assert f"/{CASES} (" in report
+    assert (folder / "report.html").stat().st_size > 0
+
+
+def _labelled(workspace: Workspace, meant: dict[str, str]) -> list[str]:
+    """Label every case as a person would who knows the table; returns the labels in the order of the cases."""
+    labels = []
+    with Terminal("label", "bank/suite.yaml", cwd=workspace.path, size=(120, 40)) as terminal:
+        for number in range(CASES):
+            screen = terminal.wait_for(f"{number} of {CASES} labelled", f"case {number + 1} of {CASES}")
+            shown = " ".join(line.strip(" \u2502") for line in screen.splitlines())
+            label = meant[max((text for text in meant if " ".join(text.split()) in shown), key=len)]
+            terminal.answer("enter", "Which label?")
+            terminal.answer(label, f"  {label}")
+            terminal.press("enter")
+            labels.append(label)
+        terminal.wait_for(f"{CASES} of {CASES} labelled")
+        terminal.answer("q", f"Write {CASES} labels into suite.yaml?")
+        terminal.press("y")
+        code, said = terminal.finished()
+    assert code == 0
+    assert f"{CASES} labels written" in said
+    return labels
