@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from evalkit.types import Call, CallScore, Case, Record, RecordError, ScorerVerdict
@@ -28,7 +28,7 @@ class Outcome(StrEnum):
     @property
     def is_finished(self) -> bool:
         """Whether the call has an end."""
-        return self not in {Outcome.MISSING, Outcome.NOT_ASKED}
+        return self is not Outcome.MISSING and self is not Outcome.NOT_ASKED
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,14 +44,25 @@ class CallRow:
     score: CallScore | None = None
     needed: bool = True
 
-    @property
-    def answer(self) -> Record | None:
-        """The record, if it holds an answer: only these have a latency, tokens and a cost."""
-        return None if self.record is None or self.record.error else self.record
+    answer: Record | None = field(init=False, repr=False, compare=False)
+    """The record, if it holds an answer: only these have a latency, tokens and a cost."""
+    error: RecordError | None = field(init=False, repr=False, compare=False)
+    """Why the call has no verdict although it finished: the call failed, or a scorer did."""
+    verdict: CallScore | None = field(init=False, repr=False, compare=False)
+    """The score, if it is a verdict on an answer: neither call nor scorer failed."""
+    outcome: Outcome = field(init=False, repr=False, compare=False)
+    """What became of the call. An answer without a verdict (the run was killed in between) is missing."""
 
-    @property
-    def error(self) -> RecordError | None:
-        """Why the call has no verdict although it finished: the call failed, or a scorer did."""
+    def __post_init__(self) -> None:
+        # Each is asked for many times on the way to a report, and a row never changes.
+        error = self._why_no_verdict()
+        known = object.__setattr__
+        known(self, "answer", None if self.record is None or self.record.error else self.record)
+        known(self, "error", error)
+        known(self, "verdict", None if self.record is None or error else self.score)
+        known(self, "outcome", Outcome.ERROR if error else self._outcome())
+
+    def _why_no_verdict(self) -> RecordError | None:
         if self.record is None:
             return None
         if self.record.error:
@@ -59,16 +70,7 @@ class CallRow:
         fault = self.score.no_verdict if self.score else None
         return None if fault is None else RecordError(SCORER_ERROR, fault)
 
-    @property
-    def verdict(self) -> CallScore | None:
-        """The score, if it is a verdict on an answer: neither call nor scorer failed."""
-        return None if self.record is None or self.error else self.score
-
-    @property
-    def outcome(self) -> Outcome:
-        """What became of the call. An answer without a verdict (the run was killed in between) is missing."""
-        if self.error:
-            return Outcome.ERROR
+    def _outcome(self) -> Outcome:
         if self.record is None or self.score is None:
             return Outcome.MISSING if self.needed or self.record else Outcome.NOT_ASKED
         return Outcome.PASSED if self.score.passed else Outcome.FAILED

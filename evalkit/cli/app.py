@@ -10,6 +10,7 @@ from evalkit import __version__
 from evalkit.cli import (
     baseline,
     cascade,
+    compact,
     compare,
     completion,
     cost,
@@ -83,6 +84,7 @@ app.command("baseline", short_help="Freeze a run's verdicts, to hold later runs 
 app.command("gate", short_help="Did it get worse? Hold a run against a baseline.")(gate.gate)
 app.command("report", short_help="Write a run's report anew.")(report.report)
 app.command("compare", short_help="Compare two runs, models or prompts case by case.")(compare.compare)
+app.command("compact", short_help="Pack a large run's journals into Parquet.")(compact.compact)
 app.command("view", short_help="Look at runs in a browser.")(view.view)
 app.command("scorers", short_help="Show the scorers there are, and their options.")(scorers.scorers)
 app.command("prices", short_help="Show what tokens cost, and who says so.")(prices.prices)

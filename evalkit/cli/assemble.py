@@ -14,6 +14,7 @@ from evalkit import __version__
 from evalkit.cli.quantities import AUTO
 from evalkit.cli.racing import NO_RACE, RaceChoice, race_of, race_problems
 from evalkit.cli.voice import ALOUD, Voice
+from evalkit.cluster.executor import RayCluster, cluster_problems
 from evalkit.errors import ConfigError, ConfigErrors, Location, NothingRanError, one_or_many
 from evalkit.models.config import choose, find_models_file, load_models
 from evalkit.models.functions import function_model
@@ -63,6 +64,7 @@ class Choice:
     accept_changes: bool = False
     keep_going: bool = False
     allow_code: bool = False
+    cluster: RayCluster | None = None
     voice: Voice = ALOUD
     loaded: Suite | None = None
     """The suite, where it has been loaded already."""
@@ -82,6 +84,7 @@ class Assembly:
     ceilings: Ceilings = NO_CEILINGS
     keep_going: bool = False
     voice: Voice = ALOUD
+    cluster: RayCluster | None = None
 
     @property
     def calls(self) -> int:
@@ -139,13 +142,15 @@ def assemble(choice: Choice) -> Assembly:
         *unpriced(choice.ceilings, asked.values()),
         *unanswerable(suite.decide, job.models, job.trials),
         *breaches(job),
+        *(cluster_problems(job, choice, race) if choice.cluster else ()),
         *providers.check(_needs(suite, asked, candidates)),
     ]:
         raise one_or_many(problems)
     manifest = dataclasses.replace(_manifest(job, providers, earlier, choice, models_file), race=race)
     if folder and earlier and not choice.accept_changes:
         _refuse_changes(folder, earlier, manifest, job)
-    return Assembly(job, manifest, providers, choice.out, folder, choice.ceilings, choice.keep_going, choice.voice)
+    out, ceilings = choice.out, choice.ceilings
+    return Assembly(job, manifest, providers, out, folder, ceilings, choice.keep_going, choice.voice, choice.cluster)
 
 
 def _needs(suite: Suite, asked: Iterable[str], candidates: Collection[str]) -> dict[str, frozenset[str]]:

@@ -17,6 +17,7 @@ from evalkit.cli.preflight import preflight
 from evalkit.cli.progress import Progress, make_progress
 from evalkit.cli.screen import print_how_to_go_on, print_how_to_report, print_results
 from evalkit.cli.voice import Voice
+from evalkit.cluster.executor import absorb_parts
 from evalkit.errors import CallError, ExitCode, NothingRanError
 from evalkit.eventloop import new_event_loop
 from evalkit.report import write_reports
@@ -140,6 +141,9 @@ class Conductor:
 
     async def _work(self) -> None:
         job, manifest = self._assembly.job, self._assembly.manifest
+        if self.folder:
+            with only_writer(self.folder):
+                absorb_parts(self.folder)
         async with self._assembly.providers as providers:
             candidates = open_models(job, manifest, self.folder)
             judges = [model.name for model in job.judges]
@@ -166,19 +170,19 @@ class Conductor:
         undecided = dataclasses.replace(manifest, race=manifest.race.rule if manifest.race else None)
         write_manifest(self.folder, undecided)
         point_latest(self.folder)
-        met = await execute(
-            Execution(
-                job=job,
-                manifest=manifest,
-                providers=self._assembly.providers.by_model,
-                starting=starting,
-                folder=self.folder,
-                observer=self._progress,
-                show_limits=self._progress.limited,
-                stop=self._stop,
-                ceilings=self._assembly.ceilings,
-            )
+        run = Execution(
+            job=job,
+            manifest=manifest,
+            providers=self._assembly.providers.by_model,
+            starting=starting,
+            folder=self.folder,
+            observer=self._progress,
+            show_limits=self._progress.limited,
+            stop=self._stop,
+            ceilings=self._assembly.ceilings,
         )
+        cluster = self._assembly.cluster
+        met = await (cluster.execute(run) if cluster else execute(run))
         now = dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
         write_manifest(self.folder, with_conditions(dataclasses.replace(manifest, finished_at=now), met))
 

@@ -19,6 +19,13 @@ class Arrival(StrEnum):
     POISSON = "poisson"
 
 
+class Executor(StrEnum):
+    """What carries out the calls of a run."""
+
+    LOCAL = "local"
+    RAY = "ray"
+
+
 class RaceMetric(StrEnum):
     """What candidates race by."""
 
@@ -199,4 +206,35 @@ NoStream = Annotated[
 ]
 DryRun = Annotated[
     bool, typer.Option("--dry-run", help="Print calls, estimated tokens and cost per model; ask nobody.")
+]
+RunExecutor = Annotated[
+    Executor,
+    typer.Option("--executor", help="Make the calls from this machine, or from the workers of a Ray cluster."),
+]
+RayAddress = Annotated[
+    str | None,
+    typer.Option(
+        "--ray-address",
+        help="With --executor ray: the cluster, such as auto or HOST:6379. Default: RAY_ADDRESS, else one on this "
+        "machine.",
+        metavar="ADDRESS",
+    ),
+]
+RayWorkers = Annotated[
+    int | None,
+    typer.Option(
+        "--ray-workers",
+        help="With --executor ray: how many workers. Default: one for each processor.",
+        min=1,
+        metavar="N",
+    ),
+]
+RayStorage = Annotated[
+    str | None,
+    typer.Option(
+        "--ray-storage",
+        help="With --executor ray: where workers write, as fsspec URL such as s3://bucket/runs. Default: --out, which "
+        "all nodes must then share.",
+        metavar="URL",
+    ),
 ]

@@ -39,6 +39,10 @@ def run(
     gate: options.Gate = False,
     baseline: options.RunBaseline = None,
     allow_code: options.AllowCode = False,
+    executor: options.RunExecutor = options.Executor.LOCAL,
+    ray_address: options.RayAddress = None,
+    ray_workers: options.RayWorkers = None,
+    ray_storage: options.RayStorage = None,
     quiet: options.Quiet = False,
     as_json: options.RunJson = False,
 ) -> None:
@@ -53,8 +57,12 @@ def run(
     from evalkit.cli.racing import RaceChoice
     from evalkit.cli.screen import print_plan
     from evalkit.cli.voice import Voice
+    from evalkit.cluster.executor import RayCluster
     from evalkit.runner.budget import Ceilings
 
+    on_ray = executor is options.Executor.RAY
+    if not on_ray and (ray_address or ray_workers or ray_storage):
+        raise typer.BadParameter("--ray-address, --ray-workers and --ray-storage go with --executor ray")
     choice = Choice(
         suite=suite,
         models_file=models,
@@ -77,6 +85,7 @@ def run(
         accept_changes=accept_changes,
         keep_going=keep_going,
         allow_code=allow_code,
+        cluster=RayCluster(ray_address, ray_workers, ray_storage) if on_ray else None,
         voice=Voice(quiet, figures=as_json and not gate, aside=as_json),
     )
     if as_json and dry_run:

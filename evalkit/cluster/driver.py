@@ -187,6 +187,7 @@ class Driver:
         self._numbers = itertools.count(1)
         self._by_call: dict[str, _Given] = {}
         self._places: dict[str, int] = {}
+        self._replacing: list[asyncio.Task[None]] = []
         self._lost: dict[str, asyncio.Task[None]] = {}
         self._soon = asyncio.Event()
         self._reached: str | None = None
@@ -281,10 +282,11 @@ class Driver:
         """Hire the crew, warm the models up, and let the crew work until all is done."""
         hired = await asyncio.gather(*(self._hired() for _ in range(self._crew.size)))
         await self._warm_up(hired[0])
-        async with asyncio.TaskGroup() as work:
-            self._work_group = work
-            for place, worker in enumerate(hired):
-                self._employ(worker, place)
+        for place, worker in enumerate(hired):
+            self._employ(worker, place)
+        await asyncio.gather(*(queue.ended() for queue in self._queues.values()))
+        for task in self._replacing:
+            task.cancel()
         for worker in self._places.keys() - self._lost.keys():
             client = await self._crew.dismiss(worker)
             self._clients += [client] if client else []
@@ -307,7 +309,7 @@ class Driver:
             width = min(self._crew.size, self._run.providers[queue.model].concurrency)
             if (place + number) % self._crew.size < width:
                 for _ in range(_AHEAD):
-                    self._work_group.create_task(self._lane(worker, queue))
+                    self._group.create_task(self._lane(worker, queue))
 
     async def _warm_up(self, worker: str) -> None:
         """Make the calls that are for the servers' sake, one after the other for each model."""
@@ -374,10 +376,17 @@ class Driver:
         while self._take():
             pass
         if not self._run.stop.is_set():
-            self._work_group.create_task(self._replace(self._places[worker]))
+            self._replacing.append(self._group.create_task(self._replace(self._places[worker])))
 
     async def _replace(self, place: int) -> None:
-        self._employ(await self._hired(), place)
+        """Hire somebody in a lost worker's place; where there is no room, those who are left do all the work."""
+        try:
+            worker = await self._hired()
+        except ClusterError:
+            if self._places.keys() <= self._lost.keys():
+                raise
+            worker = next(iter(self._places.keys() - self._lost.keys()))
+        self._employ(worker, place)
 
     async def _keep_taking(self) -> None:
         while True:
@@ -401,9 +410,9 @@ class Driver:
             if given is None:
                 continue
             one = given.waiting.pop(score.call_id)
-            record = given.ended.pop(score.call_id) if score.call_id in given.ended else one.record
-            if record is not None:
-                self._run.observer.finished(record, score)
+            ended = given.ended.pop(score.call_id) if score.call_id in given.ended else one.record
+            if ended is not None:
+                self._run.observer.finished(ended, score)
             if not given.waiting:
                 given.over.set()
         return taken

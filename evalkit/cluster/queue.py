@@ -68,6 +68,12 @@ class Queue:
             self._returned += returned
             self._changed.notify_all()
 
+    async def ended(self) -> None:
+        """Wait until every block has ended, and there is none any more."""
+        async with self._changed:
+            while self._taken or (self._left + len(self._returned) and not self._stop.is_set()):
+                await self._changed.wait()
+
     async def wake(self) -> None:
         """Let those who wait see that the run has been stopped."""
         async with self._changed:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 from collections import defaultdict, deque
 from collections.abc import Callable, Coroutine, Mapping
 from pathlib import Path
@@ -109,7 +110,7 @@ class Worker:
         self._providers = self._own.by_model if providers is None else providers
         if problems := [problem for provider in self._providers.values() for problem in provider.check()]:
             raise one_or_many(problems)
-        self._book = book or open_book(kit.place, name, {**kit.session, "worker": name})
+        self._book = book or open_book(kit.place, name, {**kit.session, "worker": name, "process": os.getpid()})
         self._shares = [
             Share(place, account, desk, self._stop, self._awake.set) for place, account in enumerate(kit.accounts)
         ]

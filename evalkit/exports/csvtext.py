@@ -30,7 +30,12 @@ def csv_lines(header: Sequence[str], rows: Iterable[Iterable[Cell]]) -> Iterator
     yield line(header)
     decimals = [_decimals(name) for name in header]
     for row in rows:
-        yield line([_cell(value, places) for value, places in zip(row, decimals, strict=True)])
+        yield line(
+            [
+                value if value is None or type(value) is str else _cell(value, places)  # most are
+                for value, places in zip(row, decimals, strict=True)
+            ]
+        )
 
 
 def _decimals(column: str) -> int:

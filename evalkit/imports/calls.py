@@ -1,28 +1,36 @@
 """Requests to models and their answers, as the APIs of OpenAI and Anthropic spell them and as proxies keep them.
 
-Only messages, models, a few parameters and answers are looked at; addresses, headers and keys never are.
+Only messages, models, a few parameters and answers are kept; addresses, headers and keys never are.
 """
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from evalkit.imports.settings import left_out, params_of
+from evalkit.imports.streams import streamed
 from evalkit.imports.values import items, mapping
 from evalkit.types import Json
 
 _SYSTEM: Final = frozenset({"system", "developer"})
 _SPEAKERS: Final = frozenset({"user", "assistant"})
 _TEXTS: Final = frozenset({"text", "input_text", "output_text"})
-_PARAMS: Final[Mapping[str, str]] = {
-    "temperature": "temperature",
-    "top_p": "top_p",
-    "max_tokens": "max_tokens",
-    "max_completion_tokens": "max_tokens",
-    "max_output_tokens": "max_tokens",
-}
+_ROLES: Final = {"human": "user", "gpt": "assistant", "model": "assistant"}
+"""Other words for who speaks."""
+_REQUESTS: Final = ("request", "request_body", "params", "body", "proxy_server_request", "kwargs", "inputs", "input")
+_ANSWERS: Final = ("response", "response_body", "result", "outputs", "output", "completion")
+_ANSWERING: Final = frozenset({"choices", "output", "candidates", "content", "message", "response", "body", "error"})
+"""What tells an API's answer that is kept as a text from an answer that is JSON."""
+_SAID: Final = ("messages", "contents", "conversations", "input", "prompt")
+_LISTED: Final = frozenset({"messages", "contents", "conversations"})
+_BESIDE: Final = ("model", "custom_llm_provider", "model_parameters", "modelParameters")
+"""What stands in a row rather than in its request."""
+_WORDLESS: Final = re.compile(r"/(embeddings|moderations|images|audio|rerank)\b")
+_PREFIX: Final = "the beginning of the answer"
 
 
 class NoCallError(Exception):
@@ -35,7 +43,7 @@ class Call:
 
     `turns` are pairs of a role, user or assistant, and a text; the last is the user's. `output` is None where the
     answer is not known. `provider` is a word of the source's, empty where it says nothing. `name` is the source's own
-    id, which joins a request to its answer.
+    id, which joins a request to its answer. `left` names what the request sets beside, and a suite does not.
     """
 
     turns: tuple[tuple[str, str], ...]
@@ -45,7 +53,7 @@ class Call:
     provider: str = ""
     params: Mapping[str, Json] = field(default_factory=dict)
     name: str = ""
-    tools: bool = False
+    left: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,37 +68,60 @@ class Pair:
 def pair_of(row: Mapping[str, Json]) -> Pair:
     """Find the request and the answer in a row, wherever a log or a proxy keeps them."""
     name = next((text for key in ("custom_id", "id", "request_id") if isinstance(text := row.get(key), str)), "")
-    response = _body(_first(row, "response", "response_body", "result", "output", "completion"))
-    response = mapping(response.get("message")) or response
-    request = _first(row, "request", "request_body", "params", "body", "proxy_server_request")
-    if not request and isinstance(row.get("kwargs"), dict):
-        request = row["kwargs"]
-    found = _body(request)
-    if not found and _asks(row):
-        found = row
-    return Pair(found if _asks(found) else None, response, name)
+    asking = (body for key in _REQUESTS if _asks(body := _body(object_in(row.get(key)))))
+    request = next(asking, _body(row) if _asks(_body(row)) else None)
+    if request is not None:
+        request = {**{key: row[key] for key in _BESIDE if key in row}, "url": _address(row), **request}
+    return Pair(request, _answer_in(row), name)
 
 
-def _first(row: Mapping[str, Json], *names: str) -> Mapping[str, Json]:
-    return next((found for name in names if (found := _object(row.get(name)))), {})
+def _answer_in(row: Mapping[str, Json]) -> Mapping[str, Json]:
+    for key in _ANSWERS:
+        value = row.get(key)
+        found = object_in(value) or streamed(value)
+        if found and not (isinstance(value, str) and not _ANSWERING & found.keys()):
+            body = found.get("body")
+            whole = object_in(body) or streamed(body) or found
+            return mapping(whole.get("message")) if whole.get("type") == "succeeded" else whole
+        if isinstance(value, str) and value.strip():
+            return {"role": "assistant", "content": value}
+    return {}
 
 
-def _object(value: Json) -> Mapping[str, Json]:
+def _address(row: Mapping[str, Json]) -> str:
+    """Where a request went, as far as that tells what it asks for."""
+    for place in (row, mapping(row.get("request"))):
+        if isinstance(found := place.get("url", place.get("endpoint")), str):
+            return found
+    return ""
+
+
+def object_in(value: Json) -> Mapping[str, Json]:
     """An object, which some logs keep as a text."""
-    if isinstance(value, str) and value.lstrip().startswith("{"):
+    return mapping(_opened(value, "{"))
+
+
+def listed(value: Json) -> list[Json]:
+    """A list, which some logs keep as a text; an empty one for anything else."""
+    return items(_opened(value, "["))
+
+
+def _opened(value: Json, start: str) -> Json:
+    if isinstance(value, str) and value.lstrip().startswith(start):
         try:
-            value = json.loads(value)
+            return json.loads(value)
         except (ValueError, RecursionError):
-            return {}
-    return mapping(value)
+            return None
+    return value
 
 
 def _body(value: Mapping[str, Json]) -> Mapping[str, Json]:
-    return _object(value.get("body")) or value
+    body = object_in(value.get("body")) or value
+    return {**body, **{key: listed(body[key]) for key in _LISTED if isinstance(body.get(key), str)}}
 
 
 def _asks(body: Mapping[str, Json]) -> bool:
-    return isinstance(body.get("messages"), list) or "input" in body or isinstance(body.get("prompt"), str)
+    return any(isinstance(body.get(key), list) for key in _LISTED) or "input" in body or "prompt" in body
 
 
 def call_of(pair: Pair) -> Call:
@@ -102,45 +133,62 @@ def call_of(pair: Pair) -> Call:
     body, response = pair.request, pair.response
     if body is None:
         raise NoCallError("this is an answer without its request" if response else "there is no request in this row")
-    if response.get("object") == "list" or str(response.get("object", "")).startswith("embedding"):
-        raise NoCallError("this asks for no answer in words")
-    anthropic = "system" in body or response.get("type") == "message"
+    _check(body, response)
     conversation = list(_conversation(body))
     system = [text for role, text in conversation if role == "system"]
     turns = [(role, text) for role, text in conversation if role != "system"]
     output = answer(response)
+    left = left_out(body)
     while turns and turns[-1][0] == "assistant":
         _, said = turns.pop()
+        left = left if output is None else (*left, _PREFIX)
         output = said if output is None else output
     if not turns:
         raise NoCallError("nobody asks anything in this request")
+    configured = [mapping(body.get(key)) for key in ("model_parameters", "modelParameters", "generationConfig")]
     return Call(
         turns=tuple(turns),
         system="\n\n".join(filter(None, system)),
         output=output,
         model=_model(body, response),
-        provider="anthropic" if anthropic else "",
-        params={ours: body[key] for key, ours in _PARAMS.items() if _is_number(body.get(key))},
+        provider=_provider(body, response),
+        params=params_of(body, *configured),
         name=pair.name,
-        tools=bool(body.get("tools") or body.get("functions")),
+        left=left,
     )
 
 
-def _is_number(value: Json) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
+def _check(body: Mapping[str, Json], response: Mapping[str, Json]) -> None:
+    """See that a request asks for words, and says all that it asks."""
+    kind = str(response.get("object", ""))
+    if kind == "list" or kind.startswith("embedding") or _WORDLESS.search(_word(body.get("url"))):
+        raise NoCallError("this asks for no answer in words")
+    if body.get("previous_response_id") or body.get("conversation"):
+        raise NoCallError("this goes on from an earlier answer, which is not in this row")
+    if isinstance(body.get("prompt"), dict):
+        raise NoCallError("its prompt is kept elsewhere: only the prompt's id is in this row")
 
 
 def _model(body: Mapping[str, Json], response: Mapping[str, Json]) -> str:
-    found = body.get("model") or response.get("model")
+    found = body.get("model") or response.get("model") or response.get("modelVersion")
     return found.strip() if isinstance(found, str) else ""
+
+
+def _provider(body: Mapping[str, Json], response: Mapping[str, Json]) -> str:
+    if said := _word(body.get("custom_llm_provider")):
+        return said
+    if isinstance(response.get("done"), bool):
+        return "ollama"
+    return "anthropic" if "system" in body or response.get("type") == "message" else ""
 
 
 def _conversation(body: Mapping[str, Json]) -> Iterator[tuple[str, str]]:
     """Go through what was said, in order, by role: system, user or assistant."""
-    for key in ("system", "instructions"):
+    for key in ("system", "instructions", "system_instruction", "systemInstruction"):
         if body.get(key):
-            yield "system", content_text(body[key])
-    said = body.get("messages", body.get("input", body.get("prompt")))
+            told = body[key]
+            yield "system", content_text(_content(told) if isinstance(told, dict) and "parts" in told else told)
+    said = next((body[key] for key in _SAID if key in body), None)
     yield from said_by([{"role": "user", "content": said}] if isinstance(said, str) else said)
 
 
@@ -153,7 +201,8 @@ def said_by(messages: Json) -> Iterator[tuple[str, str]]:
     for message in items(messages):
         if not isinstance(message, dict):
             raise NoCallError("a message is no object")
-        kind, role = _word(message.get("type", "message")), _word(message.get("role"))
+        kind, role = _word(message.get("type", "message")), _word(message.get("role", message.get("from")))
+        role = _ROLES.get(role, role)
         if kind == "reasoning":
             continue
         if kind not in ("message", "chat") or role in ("tool", "function") or message.get("tool_calls"):
@@ -171,7 +220,7 @@ def _word(value: Json) -> str:
 
 
 def _content(message: Mapping[str, Json]) -> Json:
-    return message["parts"] if "parts" in message else message.get("content")
+    return next((message[key] for key in ("parts", "content", "value") if key in message), None)
 
 
 def content_text(content: Json) -> str:
@@ -208,6 +257,8 @@ def answer(response: Mapping[str, Json]) -> str | None:
     if choices := items(response.get("choices")):
         first = mapping(choices[0])
         found = mapping(first.get("message")).get("content", first.get("text"))
+    elif candidates := items(response.get("candidates")):
+        found = mapping(mapping(candidates[0]).get("content")).get("parts")
     elif isinstance(response.get("output"), list):
         found = [
             part
@@ -217,6 +268,10 @@ def answer(response: Mapping[str, Json]) -> str | None:
         ]
     elif response.get("type") == "message" or response.get("role") == "assistant":
         found = response.get("content")
+    elif "done" in response:
+        found = mapping(response.get("message")).get("content", response.get("response"))
+    elif mapping(response.get("message")).get("role") == "assistant":
+        found = mapping(response["message"]).get("content")
     return said(found)
 
 

@@ -49,6 +49,11 @@ _EXPECTED: Final = (
     "response",
 )
 """Names of columns that hold what is right, the surest first; in small letters, without what separates words."""
+_ASKING: Final = frozenset({"question", "questions", "query", "prompt", "instruction"})
+_ANSWERING: Final = ("answer", "answers")
+"""Beside a column of questions, these are surer than a label: that is then what the question is about."""
+_NUMBERING: Final = frozenset({"", "nr", "no", "idx", "index", "rowid", "rownumber", "uuid", "guid", "unnamed0"})
+_ID: Final = re.compile(r"(?i:(?:.*[\W_])?id)|.*[a-z]I[dD]", re.DOTALL)
 _TAKEN: Final = frozenset(
     {"loop", "self", "true", "false", "none", "varargs", "kwargs", "caller", "super", "namespace"}
 )
@@ -65,7 +70,8 @@ class Column(NamedTuple):
 class Plan:
     """What each column of a table is for, by the source's names.
 
-    `guessed` are the roles that nobody named: `id`, `expected`, `tags`.
+    `guessed` are the roles that nobody named: `id`, `expected`, `tags`. `withheld` are columns that no prompt shows, as
+    their names say that they may hold what is right.
     """
 
     inputs: tuple[Column, ...]
@@ -73,6 +79,7 @@ class Plan:
     expected: str | None = None
     tags: tuple[str, ...] = ()
     guessed: frozenset[str] = frozenset()
+    withheld: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)
@@ -142,7 +149,7 @@ class Survey:
                 if len(self.facts) == _MOST_COLUMNS:
                     remedy = "write one row as one object, with the same names in each"
                     raise ConfigError(f"there are more than {_MOST_COLUMNS:,} columns", where=where, remedy=remedy)
-                facts = self.facts[name] = Facts(ids=set() if _squeezed(name) == "id" else None)
+                facts = self.facts[name] = Facts(ids=set() if _is_numbering(name) else None)
             if not is_empty(value):
                 facts.add(value)
 
@@ -182,16 +189,20 @@ def plan(survey: Survey, options: ImportOptions) -> Plan:
     used = {POLICY, *mapped.values(), *given_tags, given_id, given_expected}
     free = [name for name in survey.facts if name not in used]
     expected = given_expected or _guess_expected(survey, free)
-    name = given_id or next((one for one in free if _squeezed(one) == "id" and _unique(survey, one)), None)
     tags = tuple(given_tags) or tuple(one for one in free if _squeezed(one) == "tags")
-    roles = {"id": (name, given_id), "expected": (expected, given_expected), "tags": (tags, tuple(given_tags))}
-    rest = [one for one in free if one not in {expected, name, *tags} and survey.facts[one].filled]
-    inputs = [Column(*pair) for pair in mapped.items()] if mapped else _named(rest)
+    rest = [one for one in free if one not in {expected, *tags} and survey.facts[one].filled]
+    name = given_id or _guess_id(survey, rest, mapped)
+    rest = [one for one in rest if one != name]
+    withheld = () if mapped else tuple(one for one in rest if _squeezed(one) in _EXPECTED)
+    if len(withheld) == len(rest):
+        withheld = ()
+    inputs = [Column(*pair) for pair in mapped.items()] or _named([one for one in rest if one not in withheld])
     if not inputs:
         remedy = "name one with --map, such as --map message=COLUMN"
         raise ConfigError("no column is left that a model could be asked about", remedy=remedy)
+    roles = {"id": (name, given_id), "expected": (expected, given_expected), "tags": (tags, tuple(given_tags))}
     guessed = frozenset(role for role, (found, given) in roles.items() if found and not given)
-    return Plan(tuple(inputs), name, expected, tags, guessed)
+    return Plan(tuple(inputs), name, expected, tags, guessed, withheld)
 
 
 def _check(survey: Survey, names: Iterable[str]) -> None:
@@ -212,7 +223,21 @@ def _guess_expected(survey: Survey, free: Sequence[str]) -> str | None:
     filled = [name for name in free if survey.facts[name].filled]
     usable = {_squeezed(name): name for name in filled if survey.facts[name].filled >= 0.9 * survey.rows}
     others = len(filled) > 1 or len(free) < len(survey.facts)
-    return next((usable[name] for name in _EXPECTED if name in usable), None) if others else None
+    surest = _ANSWERING if any(_squeezed(name) in _ASKING for name in filled) else ()
+    sure = _EXPECTED[: _EXPECTED.index("label")]
+    order = (*sure, *surest, *_EXPECTED)
+    return next((usable[name] for name in order if name in usable), None) if others else None
+
+
+def _guess_id(survey: Survey, free: Sequence[str], mapped: Mapping[str, str]) -> str | None:
+    """Find the column that numbers the rows, called `id` if there is one; an input must be left beside it."""
+    found = [name for name in free if _is_numbering(name) and _unique(survey, name)]
+    found.sort(key=lambda name: _squeezed(name) != "id")
+    return found[0] if found and (mapped or len(free) > 1 or _squeezed(found[0]) == "id") else None
+
+
+def _is_numbering(name: str) -> bool:
+    return bool(_ID.fullmatch(name)) or _squeezed(name) in _NUMBERING
 
 
 def _unique(survey: Survey, name: str) -> bool:

@@ -6,13 +6,13 @@ import pickle
 from array import array
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Final, NamedTuple, overload
+from typing import Final, NamedTuple
 
 from evalkit.errors import ConfigError, Location
 from evalkit.imports.draft import DraftAnswer, Note
 from evalkit.runner.plan import Named, fingerprint
 from evalkit.suite.ids import Ids
-from evalkit.suite.spool import DiskRows
+from evalkit.suite.spool import DiskRows, FromDisk
 from evalkit.types import MISSING, Case
 
 MAX_TRIALS: Final = 1_000
@@ -45,6 +45,18 @@ class Notes:
         if (kind, message) not in self._told:
             self._told.add((kind, message))
             self.add(where, kind, message, lost=False, remedy=remedy)
+
+    def nothing_read(self, kind: str, source: Location, remedy: str = "") -> ConfigError:
+        """The error of a source of which nothing can be read: what is wrong with the first thing in it.
+
+        Args:
+            kind: what it was looked through for.
+            source: the whole.
+            remedy: what to do where the first note does not say it.
+        """
+        first = next(iter(self.all(source)), Note(source, kind, ""))
+        words = f"no {kind} can be read{f': {first.message}' if first.message else ''}"
+        return ConfigError(words, where=first.where, remedy=first.remedy or remedy or None)
 
     def all(self, source: Location) -> tuple[Note, ...]:
         """All notes; those that would be too many are told as a number."""
@@ -171,7 +183,7 @@ class _Answers(Iterable[DraftAnswer]):
         return len(self._rows)
 
 
-class _Cases(Sequence[Case]):
+class _Cases(FromDisk[Case]):
     def __init__(self, rows: DiskRows, ids: Sequence[str], first: Sequence[int]) -> None:
         self._rows = rows
         self._ids = ids
@@ -180,18 +192,7 @@ class _Cases(Sequence[Case]):
     def __len__(self) -> int:
         return len(self._ids)
 
-    @overload
-    def __getitem__(self, index: int) -> Case: ...
-    @overload
-    def __getitem__(self, index: slice) -> tuple[Case, ...]: ...
-    def __getitem__(self, index: int | slice) -> Case | tuple[Case, ...]:
-        chosen = range(len(self))[index]
-        return self._case(chosen) if isinstance(chosen, int) else tuple(map(self._case, chosen))
-
-    def __iter__(self) -> Iterator[Case]:
-        return map(self._case, range(len(self)))
-
-    def _case(self, index: int) -> Case:
+    def _item(self, index: int) -> Case:
         return replace(_loaded(self._rows, self._first[index]).case, id=self._ids[index])
 
 

@@ -5,13 +5,16 @@ from __future__ import annotations
 import csv
 import json
 import re
+from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 from pathlib import Path
 from typing import Final
 
 from evalkit.errors import ConfigError
 from evalkit.imports.kinds import HUB
+from evalkit.imports.values import items, mapping
 from evalkit.suite.jsontext import parse_json
+from evalkit.types import Json
 
 _HEAD: Final = 256 * 1024
 _WHOLE: Final = 16 * 1024 * 1024
@@ -27,7 +30,10 @@ _LOGGED: Final = (
     {"request_body", "response_body"},
     {"model", "messages"},
     {"model", "choices"},
+    {"run_type", "inputs"},
 )
+_CHATS: Final = ("messages", "conversations", "input")
+_JUDGED: Final = frozenset({"expected", "ideal", "label", "labels", "reference", "target", "category", "intent"})
 
 
 def guess(source: str) -> str | None:
@@ -56,7 +62,11 @@ def _by_files(folder: Path) -> str | None:
         return "promptfoo"
     if next(folder.glob("*.eval"), None):
         return "inspect"
-    return "lm-eval" if next(folder.glob("*/samples_*.jsonl"), next(folder.glob("samples_*.jsonl"), None)) else None
+    if next(folder.glob("*/samples_*.jsonl"), next(folder.glob("samples_*.jsonl"), None)):
+        return "lm-eval"
+    files = (path for path in sorted(folder.iterdir()) if path.suffix.lower() in (".jsonl", ".json"))
+    first = next((path for path in files if path.is_file() and not path.is_symlink()), None)
+    return "logs" if first is not None and guess(str(first)) == "logs" else None
 
 
 def _head(path: Path) -> str:
@@ -96,9 +106,17 @@ def _by_row(path: Path, line: str) -> str | None:
         return "promptfoo-results"
     if isinstance(row.get("input"), list) and "ideal" in row:
         return "openai-evals"
-    if any(keys <= row.keys() for keys in _LOGGED):
+    if _is_logged(row):
         return "logs"
     return "lm-eval" if path.name.startswith("samples_") else "table"
+
+
+def _is_logged(row: Mapping[str, Json]) -> bool:
+    """Whether a row holds a request, or a conversation without any word on what is right."""
+    if any(keys <= row.keys() for keys in _LOGGED):
+        return True
+    chats = (items(row.get(key)) for key in _CHATS)
+    return not _JUDGED & row.keys() and any(chat and {"role", "from"} & mapping(chat[0]).keys() for chat in chats)
 
 
 def _by_json(path: Path, text: str) -> str | None:
@@ -108,7 +126,7 @@ def _by_json(path: Path, text: str) -> str | None:
         return None
     if isinstance(data, list):
         first = data[0] if data and isinstance(data[0], dict) else {}
-        return "logs" if any(keys <= first.keys() for keys in _LOGGED) else "table"
+        return "logs" if _is_logged(first) else "table"
     return _by_keys(data.keys()) if isinstance(data, dict) else None
 
 

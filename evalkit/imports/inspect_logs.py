@@ -12,8 +12,9 @@ from evalkit.errors import ConfigError, Location
 from evalkit.imports.draft import DraftRun, Share
 from evalkit.imports.folders import files_in
 from evalkit.imports.gathering import MAX_TRIALS, Found, Gathered, Notes, complete_notes, free_name
+from evalkit.imports.grades import PASS_AT, tell_deciding
 from evalkit.imports.inspect_files import Log
-from evalkit.imports.inspect_samples import PASS_AT, Grade, answer_of, case_of, deciding, grades_of
+from evalkit.imports.inspect_samples import Grade, answer_of, case_of, deciding, grades_of
 from evalkit.imports.options import ImportOptions
 from evalkit.imports.values import count, first_moment, items, mapping, moment, one_line, text
 from evalkit.imports.write import suite_name
@@ -182,18 +183,10 @@ class _Reading:
                 self.notes.add(
                     where, "score", f"{grade.name} says {text(grade.told)[:40]!r}, which is no grade from 0 to 1"
                 )
-        if len(grades) > 1 and decides is not None:
-            self.notes.once(
-                Location(self.source),
-                "scorer",
-                f"of several scorers {decides.name} tells whether an answer passed; the others are reported beside it",
-                remedy="choose another one with --scorer NAME",
-            )
-        if decides is not None and decides.graded:
-            self.graded = True
-            self.notes.once(
-                Location(self.source), "scorer", f"{decides.name} gives grades: {PASS_AT:g} or more counts as a pass"
-            )
+        if decides is not None:
+            self.graded = self.graded or decides.graded
+            several, source = len(grades) > 1, Location(self.source)
+            tell_deciding(self.notes, source, "scorer", decides.name, several=several, graded=decides.graded)
 
     def tell_limits(self, where: Location) -> None:
         """Say how many samples met with a limit: they were ended by it, and judged as they stood."""

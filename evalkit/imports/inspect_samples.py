@@ -14,6 +14,7 @@ from typing import Final, NamedTuple
 from evalkit.errors import ConfigError
 from evalkit.imports.draft import DraftAnswer
 from evalkit.imports.gathering import MAX_TRIALS
+from evalkit.imports.grades import PASS_AT, spelled_number
 from evalkit.imports.values import (
     amount,
     count,
@@ -22,7 +23,6 @@ from evalkit.imports.values import (
     items,
     mapping,
     moment,
-    number,
     one_line,
     share,
     text,
@@ -30,8 +30,6 @@ from evalkit.imports.values import (
 )
 from evalkit.types import MISSING, Case, Json, ScorerVerdict, Usage
 
-PASS_AT: Final = 0.5
-"""From which grade on an answer counts as passed, where a scorer gives grades."""
 _LETTERS: Final[Mapping[str, tuple[float, bool]]] = {
     "C": (1.0, True),
     "P": (0.5, False),
@@ -139,16 +137,9 @@ def _grade(name: str, told: Json, reason: str) -> Grade:
         known = _LETTERS.get(told) or _LETTERS.get(told.strip().lower())
         if known:
             return Grade(name, told, *known, reason)
-        told = _as_number(told)
+        told = spelled_number(told)
     value = share(told)
     return Grade(name, told, value, value is not None and value >= PASS_AT, reason)
-
-
-def _as_number(told: str) -> Json:
-    try:
-        return number(float(told)) if told.strip() else None
-    except ValueError:
-        return told
 
 
 def deciding(grades: Sequence[Grade], wanted: str | None) -> Grade | None:

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Final
 
 from evalkit.errors import ConfigError, Location
+from evalkit.suite.jsontext import TOO_DEEP, is_too_deep
 from evalkit.types import Json
 
 MAX_DOCUMENT: Final = 1 << 30
 """Bytes of one document, all of which is held in memory."""
 MAX_LINE: Final = 64 << 20
 """Bytes of one line."""
-_MAX_DEPTH: Final = 100
 
 
 def parse(raw: bytes, where: Location) -> Json:
@@ -32,13 +32,10 @@ def parse(raw: bytes, where: Location) -> Json:
         place = Location(where.path, line, error.colno)
         raise ConfigError(f"this is not JSON: {error.msg}", where=place) from None
     except RecursionError:
-        raise ConfigError(_TOO_DEEP, where=where) from None
-    if told.count("[") + told.count("{") > _MAX_DEPTH and _is_deep(value):
-        raise ConfigError(_TOO_DEEP, where=where)
+        raise ConfigError(TOO_DEEP, where=where) from None
+    if is_too_deep(told, value):
+        raise ConfigError(TOO_DEEP, where=where)
     return _mended(value) if "\\ud" in told.lower() else value
-
-
-_TOO_DEEP: Final = f"values are nested more than {_MAX_DEPTH} levels deep"
 
 
 def read_document(path: Path) -> Json:
@@ -112,19 +109,6 @@ def _nothing(_: str) -> None:
 
 
 _DECODER: Final = json.JSONDecoder(parse_constant=_nothing, parse_float=_number, parse_int=_whole)
-
-
-def _is_deep(value: Json) -> bool:
-    level = [value]
-    for _ in range(_MAX_DEPTH):
-        level = [child for parent in level for child in _children(parent)]
-    return any(isinstance(item, (dict, list)) for item in level)
-
-
-def _children(value: Json) -> Sequence[Json]:
-    if isinstance(value, dict):
-        return list(value.values())
-    return value if isinstance(value, list) else ()
 
 
 def _mended(value: Json) -> Json:

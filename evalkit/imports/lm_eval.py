@@ -16,8 +16,9 @@ from evalkit.errors import ConfigError, Location
 from evalkit.imports.draft import DraftRun, Share
 from evalkit.imports.folders import files_in
 from evalkit.imports.gathering import Found, Gathered, Notes, complete_notes, free_name
+from evalkit.imports.grades import PASS_AT, tell_deciding
 from evalkit.imports.jsonfiles import read_document
-from evalkit.imports.lm_eval_samples import PASS_AT, Sample, answer_of, case_of, deciding, samples_in
+from evalkit.imports.lm_eval_samples import Sample, answer_of, case_of, deciding, samples_in
 from evalkit.imports.options import ImportOptions
 from evalkit.imports.values import count, first_moment, mapping, moment, one_line, text
 from evalkit.imports.write import suite_name
@@ -155,16 +156,11 @@ class _Reading:
         if decides is None and sample.grades:
             told = ", ".join(grade.name for grade in sample.grades)[:200]
             self.notes.add(sample.where, "metric", f"none of its metrics is a grade from 0 to 1: {told}")
-        if decides is not None and len(sample.grades) > 1:
-            self.notes.once(
-                self.where,
-                "metric",
-                f"of several metrics {decides.name} tells whether an answer passed; the others are reported beside it",
-                remedy="choose another one with --scorer NAME",
-            )
-        if decides is not None and decides.value not in {0.0, 1.0}:
-            self.graded = True
-            self.notes.once(self.where, "metric", f"{decides.name} gives grades: {PASS_AT:g} or more counts as a pass")
+        if decides is not None:
+            graded = decides.value not in {0.0, 1.0}
+            self.graded = self.graded or graded
+            several = len(sample.grades) > 1
+            tell_deciding(self.notes, self.where, "metric", decides.name, several=several, graded=graded)
         return Found(case, answer_of(sample, decides, names))
 
     def _candidate(self, log: _Log, shots: set[int | None]) -> tuple[str, str]:

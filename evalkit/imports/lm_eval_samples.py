@@ -15,13 +15,12 @@ from typing import Final, NamedTuple
 from evalkit.errors import ConfigError, Location
 from evalkit.imports.draft import DraftAnswer
 from evalkit.imports.gathering import Notes
+from evalkit.imports.grades import PASS_AT, spelled_number
 from evalkit.imports.jsonfiles import read_lines
 from evalkit.imports.values import items, mapping, number, one_line, share, text, verdict
 from evalkit.suite.spool import DiskRows
 from evalkit.types import MISSING, Case, Json, ScorerVerdict
 
-PASS_AT: Final = 0.5
-"""From which grade on an answer counts as passed, where a metric gives grades."""
 _OURS: Final = frozenset(
     {"doc_id", "doc", "target", "arguments", "resps", "filtered_resps", "filter", "metrics"}
     | {"doc_hash", "prompt_hash", "target_hash"}
@@ -95,16 +94,7 @@ def _grades(row: Mapping[str, Json]) -> Iterator[Grade]:
     for name in listed or [name for name in row if name not in _OURS]:
         told = row.get(name)
         if listed or isinstance(told, (bool, int, float)):
-            yield Grade(name if cut_by in _NO_FILTER else f"{name},{cut_by}", share(_as_number(told)), cut)
-
-
-def _as_number(told: Json) -> Json:
-    if not isinstance(told, str):
-        return told
-    try:
-        return number(float(told))
-    except ValueError:
-        return None
+            yield Grade(name if cut_by in _NO_FILTER else f"{name},{cut_by}", share(spelled_number(told)), cut)
 
 
 def deciding(grades: Sequence[Grade], wanted: str | None) -> Grade | None:
@@ -173,7 +163,7 @@ def _first(told: Json) -> Json:
 
 
 def _likelihood(response: Json) -> float:
-    found = number(_as_number(_first(response)))
+    found = number(spelled_number(_first(response)))
     return float("-inf") if found is None else found
 
 

@@ -35,6 +35,7 @@ _MOST_MODELS: Final = 50
 _MOST_FILES: Final = 1_000
 _ROWS: Final = ("requests", "data", "logs", "rows", "items", "calls")
 _PROVIDERS: Final[Mapping[str, str]] = {
+    "aws.bedrock": "bedrock",
     "azure": "openai",
     "azure.ai.openai": "openai",
     "az.ai.openai": "openai",
@@ -44,6 +45,8 @@ _PROVIDERS: Final[Mapping[str, str]] = {
     "mistral_ai": "mistral",
     "x_ai": "xai",
 }
+_BEDROCK: Final = "bedrock"
+_REGION: Final = "us-east-1"
 _BY_NAME: Final = {"claude": "anthropic", "gemini": "gemini", "command-": "cohere", "mistral": "mistral"}
 
 
@@ -56,10 +59,12 @@ class _Seen:
     repeated: int = 0
     answered: int = 0
     history: bool = False
-    tools: bool = False
+    left: Counter[str] = field(default_factory=Counter)
     systems: Counter[str] = field(default_factory=Counter)
     models: Counter[tuple[str, str]] = field(default_factory=Counter)
-    params: Counter[str] = field(default_factory=Counter)
+    params: dict[str, Json] | None = None
+    """The parameters that all have in common."""
+    differing: set[str] = field(default_factory=set)
     outputs: Facts = field(default_factory=Facts)
 
 
@@ -80,12 +85,7 @@ def read(source: Path, options: ImportOptions) -> DraftSuite:
     seen = _Seen()
     calls = SpooledRows(_kept(_calls(source, notes, seen), options.limit, seen))
     if not seen.calls:
-        first = next(iter(notes.all(where)), None)
-        raise ConfigError(
-            f"no request can be read{f': {first.message}' if first else ''}",
-            where=first.where if first else where,
-            remedy="kinds of logs: see evalkit import",
-        )
+        raise notes.nothing_read("request", where, "kinds of sources: see evalkit import")
     system = next(iter(seen.systems)) if len(seen.systems) == 1 else None
     told: dict[str, str] = {}
     cases = SpooledCases(_cases(calls, options, seen, told, notes, shared=system is not None))
@@ -114,7 +114,7 @@ def _calls(source: Path, notes: Notes, seen: _Seen) -> Iterator[tuple[Location, 
             yield where, call_of(found) if isinstance(found, Pair) else call_of_span(found)
         except NoCallError as error:
             seen.unusable += 1
-            notes.add(where, "request", str(error), remedy="it is left out")
+            notes.add(where, "request", str(error))
 
 
 def _found(source: Path, notes: Notes, seen: _Seen) -> Iterator[tuple[Location, Pair | Mapping[str, Json]]]:
@@ -126,7 +126,7 @@ def _found(source: Path, notes: Notes, seen: _Seen) -> Iterator[tuple[Location, 
             yield from ((where, span) for span in spans_of(row))
             continue
         pair = pair_of(row)
-        if pair.request is None and pair.response and pair.name:
+        if pair.request is None and pair.name and (pair.response or "custom_id" in row):
             answers[pair.name] = pair.response
         elif pair.request is not None and not pair.response and "custom_id" in row and pair.name not in waiting:
             waiting[pair.name] = (where, pair)
@@ -139,7 +139,7 @@ def _found(source: Path, notes: Notes, seen: _Seen) -> Iterator[tuple[Location, 
         notes.add(
             Location(source),
             "request",
-            f"{len(answers):,} answers have no request, such as {next(iter(answers))[:80]!r}",
+            f"{_times(len(answers), 'answer')} without a request, such as {next(iter(answers))[:80]!r}",
             remedy="put the file of requests beside the file of answers, and import their folder",
         )
 
@@ -198,15 +198,22 @@ def _kept(
         seen.repeated += asked in said
         said.add(asked)
         seen.history = seen.history or len(call.turns) > 1
-        seen.tools = seen.tools or call.tools
+        seen.left.update(call.left)
         _count(seen.systems, call.system)
         if call.model:
             _count(seen.models, (call.model, call.provider))
-        _count(seen.params, json.dumps(call.params, sort_keys=True))
+        _compare(seen, call.params)
         if call.output is not None:
             seen.answered += 1
             seen.outputs.add(call.output)
         yield where, asdict(call)
+
+
+def _compare(seen: _Seen, params: Mapping[str, Json]) -> None:
+    """Keep the parameters that all calls have alike."""
+    common = dict(params) if seen.params is None else seen.params
+    seen.differing |= {name for name in common.keys() | params.keys() if common.get(name) != params.get(name)}
+    seen.params = {name: value for name, value in common.items() if name not in seen.differing}
 
 
 def _count(counter: Counter[Any], value: Hashable) -> None:
@@ -270,7 +277,12 @@ def _models(seen: _Seen, where: Location, notes: Notes) -> dict[str, Mapping[str
             provider = "openai"
             words = f"nothing says who serves {served[:100]!r}; OpenAI is taken for it"
             notes.add(where, "model", words, lost=False, remedy="set its provider in models.yaml")
-        rows.setdefault(name, {"provider": provider, "model": served})
+        row = {"provider": provider, "model": served}
+        if provider == _BEDROCK:
+            words = f"nothing says in which region {served[:100]!r} is; {_REGION} is taken for it"
+            notes.add(where, "model", words, lost=False, remedy="set its region in models.yaml")
+            row["region"] = _REGION
+        rows.setdefault(name, row)
     return rows
 
 
@@ -290,32 +302,36 @@ def _provider(model: str, said: str) -> tuple[str | None, str]:
 
 
 def _settings(seen: _Seen, where: Location, notes: Notes) -> Mapping[str, Json]:
-    """The parameters, where all requests have the same."""
-    if len(seen.params) > 1:
-        words = "requests differ in temperature, top_p or max_tokens, which the suite leaves to the models"
+    """The parameters that all requests have alike."""
+    if seen.differing:
+        words = f"requests differ in {_listed(seen.differing)}, which the suite leaves to the models"
         notes.add(where, "parameter", words, lost=False, remedy="set `params:` in suite.yaml")
-        return {}
-    found = json.loads(next(iter(seen.params)))
-    sound = {name: value for name, value in found.items() if _LIMITS[name][0] <= value <= _LIMITS[name][1]}
-    return {"params": sound} if sound else {}
+    return {"params": seen.params} if seen.params else {}
 
 
-_LIMITS: Final = {"temperature": (0, 2), "top_p": (0, 1), "max_tokens": (1, 10_000_000)}
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(sorted(names))
+
+
+def _times(number: int, thing: str) -> str:
+    return f"{number:,} {thing}{'' if number == 1 else 's'}"
 
 
 def _tell(seen: _Seen, options: ImportOptions, where: Location, notes: Notes) -> None:
     """Take down what a person should know of the suite."""
     if seen.repeated:
-        words = f"{seen.repeated:,} requests are word for word like an earlier one"
+        words = f"{_times(seen.repeated, 'request')} word for word like an earlier one"
         notes.add(where, "request", words, lost=False, remedy="keep one of each: evalkit sample")
-    if seen.tools:
-        words = "requests offer tools, which the suite does not"
-        notes.add(where, "tools", words, lost=False, remedy="add `tools:` to suite.yaml")
+    if seen.left:
+        words = f"some requests set what the suite does not: {_listed(seen.left)}"
+        remedy = "see `tools:` and `params:` of suites" if "tools" in seen.left else ""
+        notes.add(where, "setting", words, lost=False, remedy=remedy)
     if options.expected_from_output and seen.answered:
         words = "what a model answered counts as right, its mistakes included"
         notes.add(where, "answer", words, lost=False, remedy="look through `expected` before you trust a pass rate")
     elif seen.answered:
         words = (
-            f"{seen.answered:,} answers are kept in {OUTPUTS}, apart from the cases: nobody said that they are right"
+            f"{_times(seen.answered, 'answer')} to {_times(seen.calls, 'request')} kept in {OUTPUTS}, apart from the "
+            "cases: nobody said what is right"
         )
         notes.add(where, "answer", words, lost=False, remedy="count them as right with --expected-from-output")

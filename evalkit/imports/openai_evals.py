@@ -70,9 +70,7 @@ def read(source: Path, options: ImportOptions) -> DraftSuite:
     unusable: list[Location] = []
     rows = SpooledRows(islice(_samples(samples_file, shots, notes, unusable), options.limit))
     if not len(rows):
-        first = next(iter(notes.all(found.where)), None)
-        where = first.where if first else Location(samples_file)
-        raise ConfigError(f"no sample can be read{f': {first.message}' if first else ''}", where=where)
+        raise notes.nothing_read("sample", Location(samples_file))
     grading = grading_of(found.kind, found.args, found.where, source.parent, notes)
     opening = _common_opening(rows)
     cases, scorers = _hoisted(SpooledCases(_cases(rows, grading, notes, shared=opening is not None)), grading)
@@ -188,10 +186,8 @@ def _samples(
         except (NoCallError, ConfigError) as error:
             unusable.append(where)
             lfs = isinstance(error, ConfigError) and _is_pointer(path)
-            remedy = "this is a pointer of Git LFS: fetch it with `git lfs pull`" if lfs else "it is left out"
-            notes.add(
-                where, "sample", str(error) if not isinstance(error, ConfigError) else error.message, remedy=remedy
-            )
+            remedy = "this is a pointer of Git LFS: fetch it with `git lfs pull`" if lfs else ""
+            notes.add(where, "sample", error.message if isinstance(error, ConfigError) else str(error), remedy=remedy)
         else:
             yield where, [sample.opening, sample.last, sample.ideal, sample.criteria, sample.id, sample.tags]
 
@@ -243,7 +239,7 @@ def _cases(rows: SpooledRows, grading: Grading, notes: Notes, *, shared: bool) -
         try:
             expected, scorers = grading.judged(ideal, criteria)
         except ValueError as error:
-            notes.add(where, "sample", str(error), remedy="it is left out")
+            notes.add(where, "sample", str(error))
             continue
         name = next((one for one in (given, f"sample-{number}") if one and one not in taken), None)
         taken.add(name or "")

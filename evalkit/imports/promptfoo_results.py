@@ -11,6 +11,7 @@ anything was graded. An answer out of promptfoo's cache has no latency: what it 
 from __future__ import annotations
 
 import math
+import pickle
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -24,13 +25,14 @@ from evalkit.imports.draft import DraftRun, Share
 from evalkit.imports.gathering import Found, Gathered, Notes, complete_notes
 from evalkit.imports.jsonfiles import read_document, read_lines
 from evalkit.imports.options import ImportOptions
-from evalkit.imports.promptfoo_rows import Row, row_of
+from evalkit.imports.promptfoo.files import Files
+from evalkit.imports.promptfoo_names import Names
+from evalkit.imports.promptfoo_rows import Row, row_of, test_of
 from evalkit.imports.promptfoo_table import is_table, read_table
 from evalkit.imports.promptfoo_trials import Trials, guessed_repeat, told_repeat
 from evalkit.imports.values import count, first_moment, items, mapping, text
 from evalkit.imports.write import suite_name
-from evalkit.runner.manifest import ManifestModel, ManifestPrompt
-from evalkit.runner.plan import fingerprint
+from evalkit.suite.spool import DiskRows
 from evalkit.types import Json
 
 TOOL: Final = "promptfoo"
@@ -60,7 +62,7 @@ def read(source: Path, options: ImportOptions) -> DraftRun:
             "promptfoo's results tell themselves whether an answer passed", where=where, remedy="leave out --scorer"
         )
     export = _export(source)
-    reading = _Reading(export, where, notes, options)
+    reading = _Reading(source, export, notes, options)
     gathered = Gathered(reading.found())
     if not gathered.tally.answers:
         raise ConfigError(
@@ -74,8 +76,8 @@ def read(source: Path, options: ImportOptions) -> DraftRun:
         tool=_tool(export),
         source=str(source),
         created_at=first_moment(source, *export.created),
-        models=tuple(map(_model, reading.ordered(gathered.models))),
-        prompts=tuple(_prompt(name, reading.templates.get(name, "")) for name in gathered.prompts),
+        models=tuple(model for name, model in reading.names.models.items() if name in gathered.models),
+        prompts=tuple(prompt for name, prompt in reading.names.prompts.items() if name in gathered.prompts),
         cases=gathered.cases,
         answers=gathered.answers,
         trials=gathered.tally.trials,
@@ -97,7 +99,26 @@ def _printed(source: Path) -> _Export:
 
 
 def _lines(source: Path) -> _Export:
-    return _Export(partial(read_lines, source), (), {}, {}, {}, ())
+    order: list[tuple[float, float, int]] = []
+    rows = DiskRows(_packed(source, order))
+    order.sort()
+    return _Export(partial(_unpacked, rows, order), (), {}, {}, {}, ())
+
+
+def _packed(source: Path, order: list[tuple[float, float, int]]) -> Iterator[bytes]:
+    """Lines as bytes, with the order of tests and prompts: they stand in the order in which they were done."""
+    for number, (where, row) in enumerate(read_lines(source)):
+        order.append((*_order(row), number))
+        fault = row.message if isinstance(row, ConfigError) else None
+        yield pickle.dumps((where, fault, None if fault else row), pickle.HIGHEST_PROTOCOL)
+
+
+def _unpacked(
+    rows: DiskRows, order: Iterable[tuple[float, float, int]]
+) -> Iterator[tuple[Location, Json | ConfigError]]:
+    for *_, number in order:
+        where, fault, row = pickle.loads(rows.read(number))  # noqa: S301 - written above
+        yield where, row if fault is None else ConfigError(fault, where=where)
 
 
 def _document(source: Path) -> _Export:
@@ -131,14 +152,14 @@ def _document(source: Path) -> _Export:
 
 
 def _numbered(source: Path, rows: list[Json]) -> Iterator[tuple[Location, Json | ConfigError]]:
-    """Rows in the order of tests and prompts: they stand in the order in which they were done."""
-    for number, row in sorted(enumerate(rows, 1), key=_order):
+    """Rows in the order of tests and prompts."""
+    for number, row in sorted(enumerate(rows, 1), key=lambda numbered: _order(numbered[1])):
         yield Location(f"{source} (result {number})"), row
 
 
-def _order(numbered: tuple[int, Json]) -> tuple[float, float]:
-    row = mapping(numbered[1])
-    test, prompt = count(row.get("testIdx")), count(row.get("promptIdx"))
+def _order(row: Json) -> tuple[float, float]:
+    told = mapping(row)
+    test, prompt = count(told.get("testIdx")), count(told.get("promptIdx"))
     return math.inf if test is None else test, math.inf if prompt is None else prompt
 
 
@@ -159,35 +180,17 @@ def _tool(export: _Export) -> str:
     return f"{TOOL} {version[:40]}" if version else TOOL
 
 
-def _model(name: str) -> ManifestModel:
-    """A candidate by its provider's id or label; of an id such as `openai:gpt-5` the first part is the provider."""
-    provider, colon, model = name.partition(":")
-    return ManifestModel(
-        name=name,
-        provider=provider if colon else TOOL,
-        fingerprint=fingerprint([TOOL, name]),
-        model=(model if colon else name) or None,
-        concurrency=0,
-    )
-
-
-def _prompt(name: str, template: str) -> ManifestPrompt:
-    told = (("user", template),) if template else ()
-    return ManifestPrompt(name, fingerprint([TOOL, name, template]), template=told)
-
-
 class _Reading:
     """Goes through the rows once, and keeps count."""
 
-    def __init__(self, export: _Export, where: Location, notes: Notes, options: ImportOptions) -> None:
+    def __init__(self, source: Path, export: _Export, notes: Notes, options: ImportOptions) -> None:
         self.seen = 0
-        self.templates: dict[str, str] = {}
-        """The text of each prompt, by name."""
+        self.names = Names(export.prompts, (row for _, row in export.rows()), options)
         self._export = export
-        self._where = where
+        self._files = Files(source)
+        self._where = Location(source)
         self._notes = notes
         self._limit = options.limit
-        self._names = _Names(export.prompts, options)
         self._outcomes: Counter[str] = Counter()
 
     def found(self) -> Iterator[Found]:
@@ -195,29 +198,32 @@ class _Reading:
         trials = Trials(self._repeat())
         for where, data in islice(self._export.rows(), self._limit):
             self.seen += 1
-            row = _row(data, where, self._notes)
+            row = self._row(data, where)
             if row is not None:
                 self._outcomes[row.outcome] += 1
-                model, prompt, template = self._names.of(row)
-                self.templates.setdefault(prompt, template)
-                yield Found(row.case, row.answer(model, prompt, trials.trial(row)))
+                yield Found(row.case, row.answer(*self.names.of(row.head, row.prompt_number), trials.trial(row)))
+
+    def _row(self, data: Json | ConfigError, where: Location) -> Row | None:
+        """A row that can be used; of any other the notes tell why not."""
+        try:
+            if isinstance(data, ConfigError):
+                raise data
+            return row_of(data, where, self._notes, self._files)
+        except ConfigError as error:
+            self._notes.error("result", error, where)
+            return None
 
     def _repeat(self) -> int:
         told = told_repeat(self._export.config)
         if told is not None:
             return told
-        rows = (_row(data, where, Notes()) for where, data in islice(self._export.rows(), self._limit))
-        guessed = guessed_repeat(row for row in rows if row is not None)
+        rows = (row for _, row in islice(self._export.rows(), self._limit))
+        guessed = guessed_repeat(test_of(row) for row in rows if isinstance(row, dict))
         if guessed > 1:
             self._notes.once(
                 self._where, "test", f"every test stands there {guessed} times: taken as that many trials of each"
             )
         return guessed
-
-    def ordered(self, models: Iterable[str]) -> list[str]:
-        """Names of models in the source's order, as far as it has one."""
-        known = self._names.models()
-        return sorted(models, key=lambda name: known.index(name) if name in known else len(known))
 
     def compare_with_stats(self) -> None:
         """Say where the source's own counts are not those of its rows; of a part there is nothing to compare."""
@@ -236,58 +242,3 @@ class _Reading:
                 f"{counts['passed']}, {counts['failed']} and {counts['error']}: the rows were taken",
                 lost=False,
             )
-
-
-def _row(data: Json | ConfigError, where: Location, notes: Notes) -> Row | None:
-    """A row that can be used; of any other the notes tell why not."""
-    try:
-        if isinstance(data, ConfigError):
-            raise data
-        return row_of(data, where, notes)
-    except ConfigError as error:
-        notes.error("result", error, where)
-        return None
-
-
-class _Names:
-    """What to call the candidates: by number where rows have one, as two may be called the same."""
-
-    def __init__(self, prompts: tuple[Json, ...], options: ImportOptions) -> None:
-        self._options = options
-        self._prompts: dict[str, str] = {}
-        self._templates: dict[str, str] = {}
-        self._by_number: dict[int, tuple[str, str, str]] = {}
-        taken: Counter[tuple[str, str]] = Counter()
-        for number, entry in enumerate(map(mapping, prompts)):
-            raw, label = text(entry.get("raw")), text(entry.get("label") or entry.get("display"))
-            if label and raw:
-                self._templates.setdefault(label, raw)
-            pair = (text(entry.get("provider")), self._prompt(label or raw, raw or label))
-            taken[pair] += 1
-            suffix = f" ({taken[pair]})" if taken[pair] > 1 else ""
-            if pair[0]:
-                self._by_number[number] = (pair[0] + suffix, pair[1], raw)
-
-    def models(self) -> list[str]:
-        """The names of the models that the source lists, in its order."""
-        return list(dict.fromkeys(model for model, _, _ in self._by_number.values()))
-
-    def of(self, row: Row) -> tuple[str, str, str]:
-        """The names of a row's model and prompt, and the prompt's text as far as it is known."""
-        known = self._by_number.get(row.prompt_number) if row.prompt_number is not None else None
-        if known is not None:
-            return known
-        model = row.provider or next(iter(self._options.models), "unnamed")
-        # Without a label the text of the prompt as it was sent would make each case a prompt of its own.
-        template = self._templates.get(row.prompt_label, "")
-        return model, self._prompt(row.prompt_label, template or row.prompt_label), template
-
-    def _prompt(self, label: str, raw: str) -> str:
-        """A prompt's name: its label where that is one, else a number in the order in which prompts are met."""
-        key = label or raw
-        if key not in self._prompts:
-            tame = 0 < len(label) <= 60 and "\n" not in label and "{" not in label and (label != raw or len(raw) <= 30)
-            number = len(self._prompts) + 1
-            name = label if tame and label not in self._prompts.values() else f"prompt-{number}"
-            self._prompts[key] = (self._options.prompt or name) if not self._prompts else name
-        return self._prompts[key]

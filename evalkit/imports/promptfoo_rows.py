@@ -4,30 +4,55 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Final, NamedTuple
 
 from evalkit.errors import ConfigError, Location
 from evalkit.imports.draft import DraftAnswer
 from evalkit.imports.gathering import Notes
+from evalkit.imports.promptfoo.files import Files
+from evalkit.imports.promptfoo.recorded import case_of
 from evalkit.imports.values import (
     amount,
-    case_name,
     count,
     failure,
     finish_reason,
     items,
     mapping,
     number,
-    one_line,
     share,
     text,
     verdict,
 )
 from evalkit.runner.plan import fingerprint
-from evalkit.types import MISSING, Case, Json, RecordError, ScorerVerdict, Usage
+from evalkit.types import Case, Json, RecordError, ScorerVerdict, Usage
 
 _ERROR: Final = 2
 """The `failureReason` of a row that has no verdict. 0 is none, 1 an assertion."""
+
+
+class Head(NamedTuple):
+    """Who was asked, as results tell it, and with which prompt: its label, and its text as far as that is told."""
+
+    provider: Json
+    label: str
+    raw: str
+
+    @property
+    def called(self) -> str:
+        """What the provider is called in the source."""
+        given = self.provider
+        return given if isinstance(given, str) else text(mapping(given).get("label") or mapping(given).get("id"))
+
+
+def head_of(data: Json) -> Head:
+    """Read whom a result is of. The text of its prompt is the one that was sent."""
+    told = mapping(data)
+    prompt = told.get("prompt")
+    if isinstance(prompt, str):
+        return Head(told.get("provider"), prompt, "")
+    given = mapping(prompt)
+    label = text(given.get("label") or given.get("display")) or text(told.get("promptId")) or text(given.get("id"))
+    return Head(told.get("provider"), label, text(given.get("raw")))
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +66,7 @@ class Row:
     test: str
     test_number: int | None
     prompt_number: int | None
-    provider: str
-    prompt_label: str
+    head: Head
     passed: bool
     result: DraftAnswer
 
@@ -56,8 +80,8 @@ class Row:
         return replace(self.result, model=model, prompt=prompt, trial=trial)
 
 
-def row_of(data: Json, where: Location, notes: Notes) -> Row:
-    """Read a result.
+def row_of(data: Json, where: Location, notes: Notes, files: Files) -> Row:
+    """Read a result; `files` are those that its tests may name.
 
     Raises:
         ConfigError: it is none, or does not tell whether it passed.
@@ -72,61 +96,31 @@ def row_of(data: Json, where: Location, notes: Notes) -> Row:
         raise ConfigError("does not tell whether it passed: it has no `success`", where=where)
     test = mapping(data.get("testCase") or data.get("test"))
     variables = _variables(data, test)
-    case = _case(variables, test)
     return Row(
-        case=case,
-        test=fingerprint([sorted(variables.items()), test.get("description"), test.get("assert")]),
+        case=case_of(variables, test, where, files),
+        test=_mark(variables, test),
         test_number=count(data.get("testIdx")),
         prompt_number=count(data.get("promptIdx")),
-        provider=_provider(data.get("provider")),
-        prompt_label=_label(data.get("prompt"), data.get("promptId")),
+        head=head_of(data),
         passed=success is True and error is None,
         result=_answer(data, grading, error, passed=success is True, where=where, notes=notes),
     )
 
 
+def test_of(data: Json) -> tuple[str, int | None]:
+    """The test of a result, as rows tell it, and its number."""
+    told = mapping(data)
+    test = mapping(told.get("testCase") or told.get("test"))
+    return _mark(_variables(told, test), test), count(told.get("testIdx"))
+
+
+def _mark(variables: Mapping[str, Json], test: Mapping[str, Json]) -> str:
+    return fingerprint([sorted(variables.items()), test.get("description"), test.get("assert")])
+
+
 def _variables(data: Mapping[str, Json], test: Mapping[str, Json]) -> dict[str, Json]:
     told = data.get("vars") if isinstance(data.get("vars"), dict) else test.get("vars")
     return {name: value for name, value in mapping(told).items() if name != "_conversation"}
-
-
-def _case(variables: Mapping[str, Json], test: Mapping[str, Json]) -> Case:
-    description = text(test.get("description"))
-    metadata = mapping(test.get("metadata"))
-    tags = metadata.get("tags")
-    listed = [tags] if isinstance(tags, str) else items(tags)
-    return Case(
-        id="" if _is_counted(description) else case_name(description),
-        vars=variables,
-        expected=_expected(test),
-        tags=tuple(dict.fromkeys(one_line(tag) for tag in listed if isinstance(tag, str) and tag.strip())),
-    )
-
-
-def _is_counted(description: str) -> bool:
-    """Whether a description only tells the test's place, as promptfoo writes it for the rows of a table."""
-    return description.startswith("Row #")
-
-
-def _expected(test: Mapping[str, Json]) -> Json:
-    """What one `equals` assertion wants, if there is just one and it names no var."""
-    wanted = [one.get("value") for one in map(mapping, items(test.get("assert"))) if one.get("type") == "equals"]
-    return wanted[0] if len(wanted) == 1 and wanted[0] is not None and "{{" not in text(wanted[0]) else MISSING
-
-
-def _provider(told: Json) -> str:
-    """A provider's label, else its id."""
-    if isinstance(told, str):
-        return one_line(told)
-    given = mapping(told)
-    return one_line(text(given.get("label") or given.get("id")))
-
-
-def _label(prompt: Json, prompt_id: Json) -> str:
-    if isinstance(prompt, str):
-        return prompt
-    given = mapping(prompt)
-    return text(given.get("label") or given.get("display")) or text(prompt_id) or text(given.get("id"))
 
 
 def _error(data: Mapping[str, Json], grading: Mapping[str, Json]) -> RecordError | None:

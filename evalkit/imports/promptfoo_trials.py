@@ -19,11 +19,15 @@ def told_repeat(config: Mapping[str, Json]) -> int | None:
     return next((min(times, MAX_TRIALS) for times in told if times), None)
 
 
-def guessed_repeat(rows: Iterable[Row]) -> int:
-    """How often each test was asked where nobody says it: as often as it stands there, if that holds for every test."""
+def guessed_repeat(tests: Iterable[tuple[str, int | None]]) -> int:
+    """How often each test was asked where nobody says it: as often as it stands there, if that holds for every test.
+
+    Args:
+        tests: of each row the test, and its number.
+    """
     numbers: dict[str, set[int | None]] = {}
-    for row in rows:
-        numbers.setdefault(row.test, set()).add(row.test_number)
+    for test, number in tests:
+        numbers.setdefault(test, set()).add(number)
     times = {len(found) for found in numbers.values()}
     return min(MAX_TRIALS, *times) if len(times) == 1 else 1
 
@@ -45,7 +49,7 @@ class Trials:
         if self._repeat == 1:
             return 1
         if row.test_number is None:
-            return self._next((row.test, row.provider, row.prompt_label)) % self._repeat + 1
+            return self._next((row.test, row.head.called, row.head.label)) % self._repeat + 1
         key = (row.test, row.test_number)
         if key not in self._turns:
             self._turns[key] = self._next(row.test)

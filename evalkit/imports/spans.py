@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from evalkit.imports.calls import Call, NoCallError, said, said_by
+from evalkit.imports.calls import Call, NoCallError, listed, object_in, said, said_by
+from evalkit.imports.settings import params_of
 from evalkit.imports.values import items, mapping, text
 from evalkit.types import Json
 
@@ -16,7 +16,7 @@ _MAX_DEPTH: Final = 50
 _INDEXED: Final = re.compile(r"gen_ai\.(prompt|completion)\.(\d{1,4})\.(role|content)")
 _MESSAGE: Final = re.compile(r"gen_ai\.(system|user|assistant|tool)\.message")
 _OPENINFERENCE: Final = re.compile(r"llm\.(input|output)_messages\.(\d{1,4})\.message\.(role|content)")
-_PARAMS: Final = {"temperature": "temperature", "top_p": "top_p", "max_tokens": "max_tokens"}
+_REQUEST: Final = "gen_ai.request."
 _SIDES: Final = {"prompt": "prompt", "completion": "completion", "input": "prompt", "output": "completion"}
 
 
@@ -61,12 +61,12 @@ def call_of_span(span: Mapping[str, Json]) -> Call:
     """
     attributes = _attributes(span.get("attributes"))
     asked, answered = _indexed(attributes)
-    asked = _messages(attributes.get("gen_ai.input.messages")) or asked
-    answered = _messages(attributes.get("gen_ai.output.messages")) or answered
+    asked = listed(attributes.get("gen_ai.input.messages")) or asked
+    answered = listed(attributes.get("gen_ai.output.messages")) or answered
     for event in items(span.get("events")):
         more, answers = _of_event(mapping(event))
         asked, answered = [*asked, *more], [*answered, *answers]
-    instructions = _messages(attributes.get("gen_ai.system_instructions"))
+    instructions = listed(attributes.get("gen_ai.system_instructions"))
     system = [said(instructions) or ""] if instructions else []
     turns: list[tuple[str, str]] = []
     for role, words in said_by(asked):
@@ -76,17 +76,14 @@ def call_of_span(span: Mapping[str, Json]) -> Call:
     outputs = [
         said(one["parts"] if "parts" in one else one.get("content")) for one in answered if isinstance(one, dict)
     ]
+    asking = {name.removeprefix(_REQUEST): value for name, value in attributes.items() if name.startswith(_REQUEST)}
     return Call(
         turns=tuple(turns),
         system="\n\n".join(filter(None, system)),
         output=next((one for one in outputs if one), None),
         model=text(attributes.get("gen_ai.request.model") or attributes.get("llm.model_name")),
         provider=text(attributes.get("gen_ai.provider.name") or attributes.get("gen_ai.system")),
-        params={
-            ours: value
-            for name, ours in _PARAMS.items()
-            if isinstance(value := attributes.get(f"gen_ai.request.{name}"), (int, float))
-        },
+        params=params_of(asking, object_in(attributes.get("llm.invocation_parameters"))),
         name=text(span.get("spanId") or span.get("span_id")),
     )
 
@@ -117,16 +114,6 @@ def _value(wrapped: Json, depth: int) -> Json:
     return value
 
 
-def _messages(value: Json) -> list[Json]:
-    """A list of messages, which may be kept as a text."""
-    if isinstance(value, str):
-        try:
-            value = json.loads(value)
-        except (ValueError, RecursionError):
-            return []
-    return value if isinstance(value, list) else []
-
-
 def _indexed(attributes: Mapping[str, Json]) -> tuple[list[Json], list[Json]]:
     """Messages that are spread over attributes such as `gen_ai.prompt.0.content`."""
     found: dict[str, dict[int, dict[str, Json]]] = {"prompt": {}, "completion": {}}
@@ -147,5 +134,5 @@ def _of_event(event: Mapping[str, Json]) -> tuple[list[Json], list[Json]]:
         return [{"role": body.get("role", match[1]), "content": body.get("content")}], []
     if name == "gen_ai.choice":
         return [], [mapping(body.get("message")) or {"content": body.get("content", body.get("message"))}]
-    inputs = _messages(attributes.get("gen_ai.input.messages") or attributes.get("gen_ai.prompt"))
-    return inputs, _messages(attributes.get("gen_ai.output.messages") or attributes.get("gen_ai.completion"))
+    inputs = listed(attributes.get("gen_ai.input.messages") or attributes.get("gen_ai.prompt"))
+    return inputs, listed(attributes.get("gen_ai.output.messages") or attributes.get("gen_ai.completion"))

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any, Final, overload
+from typing import Any, Final
 
 from evalkit.errors import Location
 from evalkit.imports.draft import DraftCase
-from evalkit.suite.spool import DiskRows
+from evalkit.suite.spool import DiskRows, FromDisk
 from evalkit.types import MISSING, Json
 
 
@@ -43,8 +43,8 @@ class SpooledRows(Iterable[tuple[Location, Json]]):
             yield Location(place if line is None else files[place], line), data
 
 
-class SpooledCases(Sequence[DraftCase]):
-    """Draft cases that are read from disk whenever they are asked for: equal each time, not identical."""
+class SpooledCases(FromDisk[DraftCase]):
+    """Draft cases on disk."""
 
     def __init__(self, cases: Iterable[DraftCase]) -> None:
         self._rows = DiskRows(_encoded(_parts(case)) for case in cases)
@@ -52,18 +52,7 @@ class SpooledCases(Sequence[DraftCase]):
     def __len__(self) -> int:
         return len(self._rows)
 
-    @overload
-    def __getitem__(self, index: int) -> DraftCase: ...
-    @overload
-    def __getitem__(self, index: slice) -> tuple[DraftCase, ...]: ...
-    def __getitem__(self, index: int | slice) -> DraftCase | tuple[DraftCase, ...]:
-        chosen = range(len(self))[index]
-        return self._case(chosen) if isinstance(chosen, int) else tuple(map(self._case, chosen))
-
-    def __iter__(self) -> Iterator[DraftCase]:
-        return map(self._case, range(len(self)))
-
-    def _case(self, index: int) -> DraftCase:
+    def _item(self, index: int) -> DraftCase:
         variables, name, expected, tags, scorers, turns, todo, policy = json.loads(self._rows.read(index))
         return DraftCase(
             vars=variables,

@@ -42,10 +42,7 @@ def read(source: Path | str, options: ImportOptions) -> DraftSuite:
     survey = Survey()
     rows = SpooledRows(_surveyed(source, options.limit, survey, notes))
     if not survey.rows:
-        first = next(iter(notes.all(where)), None)
-        raise ConfigError(
-            f"no row can be read{f': {first.message}' if first else ''}", where=first.where if first else where
-        )
+        raise notes.nothing_read("row", where, "write a header and at least one row")
     if survey.cases == survey.rows:
         return _own(rows, survey, source, options, notes)
     columns = plan(survey, options)
@@ -171,11 +168,18 @@ def _tell(columns: Plan, survey: Survey, where: Location, notes: Notes) -> None:
         if role in columns.guessed:
             found = columns.tags[0] if role == "tags" else getattr(columns, role)
             notes.add(where, "column", f"`{found}` {words}", lost=False, remedy=f"else name another: {option} COLUMN")
+    if columns.expected is None:
+        words = "no column was taken for what is right, so any answer passes"
+        notes.add(where, "column", words, lost=False, remedy="name the one that is: --expected COLUMN")
+    for name in columns.withheld:
+        words = f"`{name}` may hold what is right, so no prompt shows it"
+        notes.add(where, "column", words, lost=False, remedy="name it with --expected, --tags or --map")
     for column in columns.inputs:
         if column.name != column.source:
             notes.add(where, "column", f"`{column.source}` is called `{column.name}` in prompts", lost=False)
-    used = {POLICY, columns.id, columns.expected, *columns.tags, *(column.source for column in columns.inputs)}
-    if left := [name for name in survey.facts if name not in used]:
+    inputs = (column.source for column in columns.inputs)
+    used = {POLICY, columns.id, columns.expected, *columns.tags, *columns.withheld, *inputs}
+    if left := [name for name, facts in survey.facts.items() if facts.filled and name not in used]:
         shown = ", ".join(left[:10]) + (", ..." if len(left) > 10 else "")
         notes.add(where, "column", f"left out: {shown}", lost=False, remedy="name what is wanted with --map")
 

@@ -5,12 +5,15 @@ from __future__ import annotations
 import csv
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Final, TextIO, TypeAlias
+from typing import TYPE_CHECKING, Final, TextIO, TypeAlias
 
 from evalkit.errors import ConfigError, Location
 from evalkit.imports.jsonfiles import read_document, read_lines, unreadable
 from evalkit.suite.rows import Row
 from evalkit.types import Json
+
+if TYPE_CHECKING:
+    from _csv import Reader
 
 TableRow: TypeAlias = tuple[Location, Mapping[str, Json] | ConfigError]
 """A row, or what is wrong with it."""
@@ -18,6 +21,7 @@ TableRow: TypeAlias = tuple[Location, Mapping[str, Json] | ConfigError]
 _MOST_COLUMNS: Final = 1_000
 _LISTS: Final = ("rows", "data", "cases", "examples", "samples", "tests", "questions", "items", "train", "test")
 _BOMS: Final = {b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
+_SEPARATORS: Final = ",;\t|"
 
 
 def table_rows(source: Path | str) -> Iterator[TableRow]:
@@ -44,44 +48,75 @@ def table_rows(source: Path | str) -> Iterator[TableRow]:
 
 
 def _delimited(path: Path) -> Iterator[TableRow]:
+    encoding = "utf-8-sig"
     try:
         with path.open("rb") as raw:
-            encoding = _BOMS.get(raw.read(2), "utf-8-sig")
+            encoding = _BOMS.get(raw.read(2), encoding)
         with path.open(encoding=encoding, newline="") as file:
             yield from _cells(file, path)
     except OSError as error:
         raise unreadable(path, error) from None
-    except UnicodeError as error:
-        remedy = "save the file as UTF-8"
-        raise ConfigError(f"this is not text in UTF-8: {error}", where=Location(path), remedy=remedy) from None
+    except UnicodeError:
+        where = Location(path, _undecodable(path) if encoding == "utf-8-sig" else None)
+        remedy = "save the file as UTF-8: in Excel as `CSV UTF-8`, elsewhere with `iconv -f WINDOWS-1252 -t UTF-8`"
+        raise ConfigError("this is neither UTF-8 nor UTF-16", where=where, remedy=remedy) from None
+
+
+def _undecodable(path: Path) -> int | None:
+    """The number of the first line that is not UTF-8."""
+    with path.open("rb") as file:
+        for number, line in enumerate(file, 1):
+            try:
+                line.decode()
+            except UnicodeError:
+                return number
+    return None
 
 
 def _cells(file: TextIO, path: Path) -> Iterator[TableRow]:
-    first = file.readline(1 << 20)
-    file.seek(0)
-    reader = csv.reader(file, delimiter=_delimiter(first, path), strict=True)
+    separator, skipped = _separator(file, path)
+    reader = csv.reader(file, delimiter=separator, strict=True)
     header: list[str] = []
-    line = 1
-    try:
-        for cells in reader:
-            where = Location(path, line)
-            line = reader.line_num + 1
-            if not any(cells):
-                continue
+    for where, cells in _records(reader, path, skipped):
+        if isinstance(cells, ConfigError):
+            if not header:
+                raise cells
+            yield where, cells
+        elif any(cells):
             if header:
                 yield where, _row(header, cells, where)
             else:
                 header = _header(cells, where)
-    except csv.Error as error:
-        remedy = "close every quote; a quote inside a cell is written twice"
-        raise ConfigError(f"this is not CSV: {error}", where=Location(path, line), remedy=remedy) from None
 
 
-def _delimiter(first: str, path: Path) -> str:
-    """What stands between cells: a tab in .tsv, else what the header has most of."""
+def _records(reader: Reader, path: Path, skipped: int) -> Iterator[tuple[Location, list[str] | ConfigError]]:
+    """Go through records, which may be several lines each; one that is broken off does not end the table."""
+    while True:
+        where = Location(path, skipped + reader.line_num + 1)
+        try:
+            yield where, next(reader)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            remedy = "close every quote; a quote inside a cell is written twice"
+            yield where, ConfigError(f"this is not CSV: {error}", where=where, remedy=remedy)
+
+
+def _separator(file: TextIO, path: Path) -> tuple[str, int]:
+    """Tell what stands between cells: a tab in .tsv, else what the first line says or has most of.
+
+    Returns:
+        It, and how many lines come before the header: one where the first says `sep=;`, as Excel writes it. The file
+        stands after these.
+    """
+    first = file.readline(1 << 20)
+    said = first.rstrip("\r\n")
+    if len(said) == len("sep=;") and said.lower().startswith("sep="):
+        return said[-1], 1
+    file.seek(0)
     if path.suffix.lower() == ".tsv":
-        return "\t"
-    return max(",;\t", key=first.count)
+        return "\t", 0
+    return max(_SEPARATORS, key=lambda one: len(next(csv.reader([first], delimiter=one), []))), 0
 
 
 def _header(cells: list[str], where: Location) -> list[str]:

@@ -125,8 +125,8 @@ def one_line(name: str, limit: int = _NAME_CHARS) -> str:
     return line if len(line) <= limit else f"{line[: limit - 3]}..."
 
 
-def case_name(description: str) -> str:
-    """The id of a case that is described in words: the same that an imported config gives it."""
+def plain_name(description: str) -> str:
+    """A name without blanks and signs, such as a row or an id can have; empty where nothing is left."""
     return _UNTAME.sub("-", description).strip("-.:/@_")[:_NAME_CHARS]
 
 

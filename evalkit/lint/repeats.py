@@ -17,6 +17,7 @@ from evalkit.types import MISSING, Case
 _NEAR = 0.9
 """Cases are few and chosen: a word more or less may be what the second one is there for."""
 
+_SHORT = 80
 _SLIP = 75
 """How alike two words must be, of 100, for one to be a slip of the other."""
 
@@ -62,7 +63,8 @@ def near_repeats(subject: Subject) -> Iterator[Finding]:
         cases = [subject.cases[place] for place in (first_place, *others)]
         yield Finding(
             Severity.HINT,
-            f"{_quoted(cases)} ask nearly the same",
+            f"{_quoted(cases)} ask nearly the same: {_short(subject.inputs[first_place])} / "
+            f"{_short(subject.inputs[others[0]])}",
             "what passes the one passes the other, so they tell less than as many different cases",
             "keep both only if the small difference is what is tested",
             cases[1].where,
@@ -88,6 +90,11 @@ def _same_words(first: str, second: str) -> bool:
 def _is_slip(word: str, other: str) -> bool:
     digits = any(letter.isdigit() for letter in word + other)
     return not digits and fuzz.ratio(word, other) >= _SLIP
+
+
+def _short(text: str) -> str:
+    line = " ".join(text.split())
+    return f'"{line if len(line) <= _SHORT else line[: _SHORT - 3] + "..."}"'
 
 
 def _key(text: str) -> str:

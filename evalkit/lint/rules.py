@@ -38,8 +38,19 @@ RULES: Final[Sequence[Rule]] = (
     Rule("unused-var", "vars that neither a prompt nor a scorer uses", unused.unused_vars),
 )
 
+_MOST: Final = 10
+"""Findings of one rule that are told one by one."""
+
 
 def lint(subject: Subject, rules: Sequence[Rule] = RULES) -> list[Finding]:
     """Look for weaknesses, the worst first, else in the order of the rules."""
-    found = [replace(finding, rule=rule.name) for rule in rules for finding in rule.find(subject)]
+    found = [replace(finding, rule=rule.name) for rule in rules for finding in _capped(list(rule.find(subject)))]
     return sorted(found, key=lambda finding: list(Severity).index(finding.severity))
+
+
+def _capped(findings: Sequence[Finding]) -> Iterator[Finding]:
+    """Tell the first ones of a rule, and how many more there are."""
+    yield from findings[:_MOST]
+    if more := findings[_MOST:]:
+        cases = tuple(case for finding in more for case in finding.cases)
+        yield replace(more[0], message=f"{len(more):,} more of this kind", cases=cases)

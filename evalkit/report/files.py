@@ -48,7 +48,7 @@ def write_reports(run: RunData) -> Reports:
     """
     folder, analysis = run.folder, Analysis(run)
     sample = CaseSample(run)
-    with JUnit(run.manifest) as junit:
+    with JUnit(run.manifest, len(run.rows)) as junit:
         write_atomically(folder / "cases.csv", cases_csv(junit.watch(sample.watch(analysis.rows()))))
         write_atomically(folder / "junit.xml", junit.xml())
     summary = analysis.summary()

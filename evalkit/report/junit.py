@@ -26,6 +26,8 @@ _TEXT: Final = 2000
 _MESSAGE: Final = 300
 """Characters of the one line that stands for a failure in lists."""
 _IN_MEMORY: Final = 4 * 1024 * 1024
+MOST_TESTS: Final = 100_000
+"""Calls above which those that passed are counted and not listed: no test page opens so many."""
 
 # What XML 1.0 has no place for, and what would steer a terminal or turn the reading direction of a page.
 _UNPRINTABLE: Final = re.compile(
@@ -50,6 +52,7 @@ class _Tests:
     failures: int = 0
     errors: int = 0
     skipped: int = 0
+    left_out: int = 0
     ms: float = 0.0
     end: int = 0
 
@@ -65,10 +68,15 @@ class JUnit:
     """Collects a run's tests while its rows go by for another purpose, and then writes them.
 
     A test suite begins with its counts, which are known at its end: until then its tests wait in a temporary file.
+
+    Args:
+        manifest: the run's.
+        calls: how many rows there will be.
     """
 
-    def __init__(self, manifest: Manifest) -> None:
+    def __init__(self, manifest: Manifest, calls: int = 0) -> None:
         self._manifest = manifest
+        self._lists_all = calls <= MOST_TESTS
         self._suites: list[_Tests] = []
         self._spool = SpooledTemporaryFile(max_size=_IN_MEMORY)  # noqa: SIM115 - closed by __exit__
 
@@ -92,7 +100,10 @@ class JUnit:
             self._suites.append(_Tests(candidate))
         suite = self._suites[-1]
         suite.add(row.outcome, row.answer.latency_ms if row.answer else None)
-        self._spool.write(_test(row, self._class(candidate)).encode())
+        if self._lists_all or row.outcome is not Outcome.PASSED:
+            self._spool.write(_test(row, self._class(candidate)).encode())
+        else:
+            suite.left_out += 1
         suite.end = self._spool.tell()
 
     def _class(self, candidate: Candidate) -> str:
@@ -120,6 +131,10 @@ class JUnit:
         )
         model, prompt = suite.candidate
         told = {"model": model, "prompt": prompt, "run": self._manifest.run_id, "evalkit": self._manifest.evalkit}
+        if suite.left_out:
+            told["left out"] = (
+                f"{suite.left_out} tests that passed are counted, not listed; cases.csv has every call"
+            )
         for key, value in told.items():
             yield f'<property name="{key}" value="{_value(value)}"/>\n'
         yield "</properties>\n"

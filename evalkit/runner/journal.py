@@ -365,9 +365,19 @@ def encode_score(score: CallScore) -> dict[str, Json]:
         "call_id": score.call_id,
         "passed": score.passed,
         "value": score.value,
-        "verdicts": [
-            {"scorer": verdict.scorer, "weight": verdict.weight, **asdict(verdict.score)} for verdict in score.verdicts
-        ],
+        "verdicts": [_encode_verdict(verdict) for verdict in score.verdicts],
+    }
+
+
+def _encode_verdict(verdict: ScorerVerdict) -> dict[str, Json]:
+    score = verdict.score
+    return {
+        "scorer": verdict.scorer,
+        "weight": verdict.weight,
+        "value": score.value,
+        "passed": score.passed,
+        "reason": score.reason,
+        "details": score.details,
     }
 
 

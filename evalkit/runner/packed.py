@@ -121,7 +121,7 @@ class PackedRows(Generic[T]):
     @property
     def digest(self) -> str:
         """What tells the lines that it was made of."""
-        return ((self._file.schema_arrow.metadata or {}).get(DIGEST) or b"").decode()
+        return ((self._file.metadata.metadata or {}).get(DIGEST) or b"").decode()
 
     def ids(self, begin: int, end: int) -> Iterator[str]:
         """The calls of the rows from `begin` to before `end`."""

@@ -11,7 +11,9 @@ from typing import Final
 from evalkit.errors import ConfigError, Location
 from evalkit.types import Json
 
-_MAX_DEPTH: Final = 100
+MAX_DEPTH: Final = 100
+"""Levels to which values may be nested."""
+TOO_DEEP: Final = f"values are nested more than {MAX_DEPTH} levels deep"
 
 
 def parse_json(text: str, path: Path | str, first_line: int = 1) -> Json:
@@ -29,7 +31,7 @@ def parse_json(text: str, path: Path | str, first_line: int = 1) -> Json:
         place = Location(path, first_line + error.lineno - 1, error.colno)
         raise ConfigError(f"this is not JSON: {error.msg}", where=place) from None
     except RecursionError:
-        raise ConfigError(_TOO_DEEP, where=where) from None
+        raise ConfigError(TOO_DEEP, where=where) from None
     except _FaultError as fault:
         raise ConfigError(str(fault), where=where) from None
     return value
@@ -37,9 +39,6 @@ def parse_json(text: str, path: Path | str, first_line: int = 1) -> Json:
 
 class _FaultError(Exception):
     """JSON by its grammar, yet not usable."""
-
-
-_TOO_DEEP: Final = f"values are nested more than {_MAX_DEPTH} levels deep"
 
 
 def _unique(pairs: Sequence[tuple[str, Json]]) -> dict[str, Json]:
@@ -76,8 +75,8 @@ _DECODER: Final = json.JSONDecoder(
 
 
 def _check_portable(text: str, value: Json) -> None:
-    if text.count("[") + text.count("{") > _MAX_DEPTH and _deeper_than(_MAX_DEPTH, value):
-        raise _FaultError(_TOO_DEEP)
+    if is_too_deep(text, value):
+        raise _FaultError(TOO_DEEP)
     if "\\ud" in text or "\\uD" in text:
         try:
             json.dumps(value, ensure_ascii=False).encode()
@@ -85,9 +84,12 @@ def _check_portable(text: str, value: Json) -> None:
             raise _FaultError("a \\ud... escape without its other half is not a character") from None
 
 
-def _deeper_than(limit: int, value: Json) -> bool:
+def is_too_deep(text: str, value: Json) -> bool:
+    """Whether a value is nested deeper than MAX_DEPTH; `text` is the JSON that it was parsed from."""
+    if text.count("[") + text.count("{") <= MAX_DEPTH:
+        return False
     level = [value]
-    for _ in range(limit):
+    for _ in range(MAX_DEPTH):
         level = [child for parent in level for child in _children(parent)]
     return any(isinstance(item, (dict, list)) for item in level)
 

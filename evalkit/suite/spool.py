@@ -7,14 +7,17 @@ import dataclasses
 import json
 import tempfile
 import weakref
+from abc import abstractmethod
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from threading import Lock
 from types import MappingProxyType
-from typing import Any, Final, overload
+from typing import Any, Final, TypeVar, overload
 
 from evalkit.errors import ConfigError, Location
 from evalkit.types import MISSING, Case, CaseFile, Json, ScorerEntry, Turn
+
+T = TypeVar("T")
 
 _IN_MEMORY: Final = 1024 * 1024
 """Bytes that need no file."""
@@ -76,8 +79,30 @@ class DiskRows:
         return map(self.read, range(len(self)))
 
 
-class SpooledCases(Sequence[Case]):
-    """Cases that are read from disk whenever they are asked for: equal each time, not identical.
+class FromDisk(Sequence[T]):
+    """A sequence whose items are read from disk whenever they are asked for: equal each time, not identical."""
+
+    __slots__ = ()
+
+    @abstractmethod
+    def _item(self, index: int) -> T:
+        """Read the item with this number, counted from 0."""
+
+    @overload
+    def __getitem__(self, index: int) -> T: ...
+    @overload
+    def __getitem__(self, index: slice) -> tuple[T, ...]: ...
+    def __getitem__(self, index: int | slice) -> T | tuple[T, ...]:
+        # A range knows what negative indices, slices and steps mean.
+        chosen = range(len(self))[index]
+        return self._item(chosen) if isinstance(chosen, int) else tuple(map(self._item, chosen))
+
+    def __iter__(self) -> Iterator[T]:
+        return map(self._item, range(len(self)))
+
+
+class SpooledCases(FromDisk[Case]):
+    """A suite's cases.
 
     Args:
         rows: a case each, as `encoded` and `row_of` write it.
@@ -93,19 +118,7 @@ class SpooledCases(Sequence[Case]):
     def __len__(self) -> int:
         return len(self._rows)
 
-    @overload
-    def __getitem__(self, index: int) -> Case: ...
-    @overload
-    def __getitem__(self, index: slice) -> tuple[Case, ...]: ...
-    def __getitem__(self, index: int | slice) -> Case | tuple[Case, ...]:
-        # A range knows what negative indices, slices and steps mean.
-        chosen = range(len(self))[index]
-        return self._case(chosen) if isinstance(chosen, int) else tuple(map(self._case, chosen))
-
-    def __iter__(self) -> Iterator[Case]:
-        return map(self._case, range(len(self)))
-
-    def _case(self, index: int) -> Case:
+    def _item(self, index: int) -> Case:
         (name, variables, tags, spellings, *more), where, *beside = _decoded(self._rows.read(index))
         expected, rest = more if len(more) == _FULL else (more, None)
         case = Case(

@@ -148,6 +148,18 @@ def test_it_runs_inside_a_running_event_loop():
     assert passed(asyncio.run(notebook())) == {"bug": 1}
 
 
+def test_servers_and_worker_processes_are_asked_from_any_loop(chat_server, workshop):
+    rows = {"server": {"provider": "openai", "model": "x", "base_url": chat_server.url}}
+    (workshop / "evals" / "models.yaml").write_text(json.dumps({"models": rows}))
+    suite = workshop / "evals" / "triage.yaml"
+    suite.write_text(suite.read_text().replace("scorers: [exact]", "scorers: [{contains: {value: queue, timeout: 5}}]"))
+
+    async def notebook():
+        return evalkit.run(suite, ["server", billing])
+
+    assert passed(asyncio.run(notebook())) == {"server": 4, "billing": 0}
+
+
 def test_it_runs_in_another_thread_than_the_main_one():
     found = []
     thread = threading.Thread(target=lambda: found.append(evalkit.run("evals/triage.yaml", billing)))

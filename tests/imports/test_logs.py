@@ -183,7 +183,7 @@ def test_requests_and_answers_of_a_batch_are_joined(tmp_path):
     draft = read(folder, AS_THEY_ARE)
     assert [case.id for case in draft.cases] == ["a", "b"]
     assert json.loads(draft.files["outputs.jsonl"]) == {"id": "b", "output": "shipping"}
-    assert "1 answers have no request, such as 'c'" in [note.message for note in draft.notes if note.lost]
+    assert "1 answer without a request, such as 'c'" in [note.message for note in draft.notes if note.lost]
 
 
 @pytest.mark.parametrize(
@@ -225,8 +225,8 @@ def test_spans_of_other_things_are_no_calls(tmp_path):
 def test_repeated_requests_and_tools_are_told(tmp_path):
     draft = log(tmp_path, {"request": CHAT}, {"request": {**CHAT, "tools": [{}]}})
     said = [note.message for note in draft.notes]
-    assert "1 requests are word for word like an earlier one" in said
-    assert "requests offer tools, which the suite does not" in said
+    assert "1 request word for word like an earlier one" in said
+    assert "some requests set what the suite does not: tools" in said
 
 
 def test_a_list_in_a_json_file(tmp_path):

@@ -107,8 +107,43 @@ def test_columns_are_mapped(tmp_path):
 
 def test_a_column_that_is_mostly_empty_is_not_taken_for_what_is_right(tmp_path):
     draft = table(tmp_path, "q,label\na,\nb,\nc,x\n")
-    assert draft.cases[0].expected is MISSING
+    assert (draft.cases[2].vars, draft.cases[2].expected) == ({"q": "c"}, MISSING)
     assert [note for note in draft.notes if note.lost] == []
+    assert any("no column was taken for what is right" in note.message for note in draft.notes)
+
+
+@pytest.mark.parametrize(
+    ("header", "expected", "shown"),
+    [
+        ("question,answer,category,response", "answer", ["question"]),
+        ("text,category,answer", "category", ["text"]),
+        ("output,reference,input", "reference", ["input"]),
+        ("answer,label", "label", ["answer"]),
+        ("class,response", "class", ["response"]),
+        ("question,lang,label,answers", "answers", ["question", "lang"]),
+    ],
+)
+def test_no_prompt_shows_a_column_that_may_hold_what_is_right(tmp_path, header, expected, shown):
+    names = header.split(",")
+    draft = table(tmp_path, f"{header}\n{header}\n")
+    (case,) = draft.cases
+    assert (list(case.vars), case.expected) == (shown, expected)
+    withheld = [name for name in names if any(f"`{name}` may hold what" in note.message for note in draft.notes)]
+    assert withheld == [name for name in names if name not in {expected, *shown}]
+    mapped = table(tmp_path, f"{header}\n{header}\n", columns={"a": names[0], "b": names[1]})
+    assert list(mapped.cases[0].vars) == ["a", "b"]
+
+
+@pytest.mark.parametrize("name", ["ticket_id", "caseId", "Case ID", "Nr.", "#", "Unnamed: 0", "UUID"])
+def test_a_column_that_numbers_the_rows_holds_their_ids(tmp_path, name):
+    draft = table(tmp_path, f"{name},q\n7,x\n8,y\n")
+    assert [(case.id, case.vars) for case in draft.cases] == [("7", {"q": "x"}), ("8", {"q": "y"})]
+    assert table(tmp_path, f"{name},q\n7,x\n7,y\n").cases[0].id is None
+    assert table(tmp_path, f"{name},expected\n7,x\n8,y\n").cases[0].id is None
+
+
+def test_a_number_is_no_id_by_its_name(tmp_path):
+    assert table(tmp_path, "paid,android,q\n1,2,x\n").cases[0].id is None
 
 
 @pytest.mark.parametrize("row", ['{"q": "x", "data_policy": "local"}', '{"vars": {"q": "x"}, "data_policy": "local"}'])
@@ -118,7 +153,7 @@ def test_data_that_must_stay_here_stay_here(tmp_path, row):
     assert [(case.vars, case.data_policy) for case in suite.cases] == [({"q": "x"}, "local")]
     draft = table(tmp_path, row.replace("local", "eu-only"), "u.jsonl")
     assert draft.cases[0].data_policy == "local"
-    assert len(draft.notes) == 1
+    assert sum("data_policy" in note.message for note in draft.notes) == 1
 
 
 def test_names_of_columns_become_names_that_templates_can_use(tmp_path):
@@ -135,7 +170,7 @@ def test_ids_are_taken_where_each_row_has_its_own(tmp_path):
     assert [case.id for case in draft.cases] == [None, None]
     draft = table(tmp_path, "key,q\na,x\na,y\n,z\n", id="key")
     assert [case.id for case in draft.cases] == ["a", None, None]
-    assert [(line, lost) for line, _, lost in notes(draft)] == [(3, False), (4, False)]
+    assert [(line, lost) for line, _, lost in notes(draft) if line] == [(3, False), (4, False)]
 
 
 @pytest.mark.parametrize(
@@ -153,10 +188,23 @@ def test_rows_that_cannot_be_cases_are_lost_with_their_lines(tmp_path, text, lin
     assert share.found == share.carried + 1
 
 
-def test_what_comes_before_a_broken_quote_is_kept(tmp_path):
-    draft = table(tmp_path, 'q,expected\nx,y\n"z,w\n')
-    assert len(draft.cases) == 1
+@pytest.mark.parametrize(("broken", "cases"), [('"z,w\n', 1), ('"z" w,v\n"a\nb",c\n', 2)])
+def test_what_comes_before_and_after_a_broken_quote_is_kept(tmp_path, broken, cases):
+    draft = table(tmp_path, f"q,expected\nx,y\n{broken}")
+    assert len(draft.cases) == cases
     assert [line for line, _, lost in notes(draft) if lost] == [3]
+    assert (draft.shares[0].found, draft.shares[0].carried) == (cases + 1, cases)
+
+
+def test_separators_inside_quotes_separate_nothing(tmp_path):
+    (case,) = table(tmp_path, '"q; a; b, c",expected\nx,y\n').cases
+    assert (case.vars, case.expected) == ({"q_a_b_c": "x"}, "y")
+
+
+def test_text_of_windows_is_told_by_its_line_and_remedy(tmp_path):
+    with pytest.raises(ConfigError, match="neither UTF-8") as caught:
+        table(tmp_path, "q,expected\nx,y\nfür,y\n".encode("cp1252"))
+    assert (caught.value.where.line, "CSV UTF-8" in caught.value.remedy) == (3, True)
 
 
 @pytest.mark.parametrize(
@@ -164,6 +212,9 @@ def test_what_comes_before_a_broken_quote_is_kept(tmp_path):
     [
         ("q;expected\nx,1;y\n", "t.csv"),
         ("q\texpected\nx,1\ty\n", "t.tsv"),
+        ("q|expected\nx,1|y\n", "t.csv"),
+        ('"q";"expected"\r\n"x,1";y\r\n;;\r\n'.replace(";;", ";"), "t.csv"),
+        ("\ufeffsep=;\r\nq;expected\r\nx,1;y\r\n", "t.csv"),
         ('\ufeffq,expected\r\n"x,1",y\r\n', "t.csv"),
         ('q,expected\n"x,1",y\n'.encode("utf-16"), "t.csv"),
         ('{"q": "x,1", "expected": "y"}\n', "t.jsonl"),

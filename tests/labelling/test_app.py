@@ -56,9 +56,9 @@ def desk(tmp_path):
                 for step in steps:
                     if callable(step):
                         step(self.app)
+                        await pilot.pause()
                     else:
                         await pilot.press(step)
-                    await pilot.pause()
                 shown = screen(self.app)
             self.left = self.app.return_value
             return shown
@@ -221,18 +221,16 @@ def test_who_adjudicates_sees_what_both_said_and_needs_one_key(desk):
 
 
 def test_going_filtering_noting(desk):
-    shown = desk.drive("slash", typed("tag:email"), "enter")
-    assert "filter: tag:email" in shown
-    assert "case 1 of 1" in shown
-    assert "nothing fits zzz" in desk.drive("slash", typed("zzz"), "enter")
-    assert "case 3 of 3" in desk.drive("g", typed("three"), "enter")
-    assert "there is no case 77" in desk.drive("g", typed("77"), "enter")
-    assert "note: two things" in desk.drive("t", typed("two things"), "enter")
-    assert desk.kept[-1].mark.note == "two things"
-    desk.kept.clear()
-    for key in "t/g":
-        desk.drive({"/": "slash"}.get(key, key), typed("xyz"), "escape")
-    assert desk.kept == []
+    shown = desk.drive(
+        *("slash", typed("tag:email"), "enter", shows("filter: tag:email", "case 1 of 1")),
+        *("slash", typed(" zzz"), "enter", shows("nothing fits tag:email zzz")),
+        *("g", typed("three"), "enter", shows("case 3 of 3")),
+        *("g", typed("77"), "enter", shows("there is no case 77")),
+        *("t", typed("two things"), "enter", shows("note: two things")),
+        *("t", typed("xyz"), "escape", "slash", typed("xyz"), "escape", "g", typed("1"), "escape"),
+    )
+    assert "case 3 of 3" in shown
+    assert [one.mark.note for one in desk.kept] == ["two things"]
 
 
 def test_the_prompt_and_the_keys(desk):
@@ -261,14 +259,9 @@ def test_leaving_asks_whether_to_write(desk, keys, left):
     assert desk.left is left
 
 
-def test_leaving_without_a_question(desk):
-    desk.drive("q", offers_writing=True)
-    assert desk.left is Left.KEEP
-    desk.drive("1", "q")
-    assert desk.left is Left.KEEP
-    desk.drive("1", "q", "escape", "ctrl+c", offers_writing=True)
-    assert desk.left is Left.KEEP
-    desk.drive("enter", "ctrl+q")
+@pytest.mark.parametrize("keys", ["q", "1 q escape ctrl+c", "enter ctrl+q"])
+def test_leaving_without_writing(desk, keys):
+    desk.drive(*keys.split(), offers_writing=True)
     assert desk.left is Left.KEEP
 
 

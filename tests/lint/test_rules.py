@@ -174,7 +174,7 @@ def test_turns_are_judged_too(found) -> None:
 
 
 def test_scorers_that_ask_models_are_left_out(found) -> None:
-    findings = found(CASES, scorers=[{"judge": {"criteria": "It is kind."}}], judge="j")
+    findings = found(CASES, scorers=[{"judge": {"rubric": "It is kind."}}], judge="j")
     assert not {"passes-empty", "passes-echo", "passes-evasive"} & set(findings)
 
 

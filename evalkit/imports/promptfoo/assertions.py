@@ -68,7 +68,7 @@ def carry_all(nodes: list[Node], context: CaseContext, threshold: float | None) 
         context: the test; its expected value is set on the way.
         threshold: the mean score from which on the test passes; None: when all assertions do.
     """
-    context.expecting = sum(1 for node in nodes for one in _leaves(node) if _base(one) in judged.EXPECTING) > 0
+    context.expecting = sum(1 for node in nodes for one in leaves(node) if base_of(one) in judged.EXPECTING) > 0
     result = Carried()
     specs: list[Spec] = []
     for node in nodes:
@@ -92,12 +92,14 @@ def _share(threshold: float) -> float:
     return min(max(threshold, 0.0), 1.0)
 
 
-def _leaves(node: Node) -> list[Node]:
+def leaves(node: Node) -> list[Node]:
+    """The assertions of a set; of any other, itself."""
     inner = node.get("assert") if node.text("type") == "assert-set" else None
     return list(inner.items()) if inner is not None else [node]
 
 
-def _base(node: Node) -> str:
+def base_of(node: Node) -> str:
+    """An assertion's type without `not-`."""
     return (node.text("type") or "").removeprefix("not-")
 
 

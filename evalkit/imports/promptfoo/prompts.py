@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
@@ -28,6 +28,7 @@ from evalkit.yaml12 import load
 _DUMPED: Final = re.compile(r"\{\{-?\s*([^{}]+?)\s*\|\s*dump\s*(?:\(\s*\d*\s*\))?\s*-?\}\}")
 _ELSEWHERE: Final = ("langfuse://", "portkey://", "helicone://", "http://", "https://", "exec:", "package:", "az://")
 _TEXT: Final = (".txt", ".md", ".j2", ".jinja", ".prompt", "")
+_CONTROL: Final = re.compile("[\x00-\x1f\x7f]")
 _REMEDY: Final = "write it as a prompt of the suite"
 
 
@@ -75,7 +76,7 @@ def read_prompts(config: Node, files: Files, notes: Notes) -> list[ReadPrompt]:
         node = config.with_value("{{prompt}}")
         return [_made("prompt", str(node.value), node, None)]
     nodes = _named(given) if isinstance(given.value, Mapping) else list(given.items())
-    prompts: list[ReadPrompt] = []
+    prompts: list[ReadPrompt | None] = []
     for node in nodes:
         try:
             found = _prompt(node, files)
@@ -83,6 +84,7 @@ def read_prompts(config: Node, files: Files, notes: Notes) -> list[ReadPrompt]:
             where = error.where if isinstance(error, ConfigError) and error.where else node.where
             notes.lost(where, "prompt", f"this prompt cannot be carried over: {_words(error)}", _REMEDY)
             notes.count("prompts", carried=False)
+            prompts.append(None)
             continue
         notes.count("prompts", carried=True, found=len(found))
         prompts += found
@@ -114,10 +116,7 @@ def _prompt(node: Node, files: Files) -> list[ReadPrompt]:
     if is_code(raw) and "\n" not in raw:
         raise MessageError(f"{raw} is a program, and nothing is run here")
     found = _of_file(text, files) if _is_file(raw, files) else [_made("", raw, text, None)]
-    named = [replace(one, config=config, name=label or one.name) for one in found]
-    if label and len(named) > 1:
-        return [replace(one, name=f"{label} {number}") for number, one in enumerate(named, 1)]
-    return named
+    return [replace(one, config=config, name=label or one.name) for one in found]
 
 
 def _is_file(raw: str, files: Files) -> bool:
@@ -181,6 +180,15 @@ def _made(name: str, raw: str, node: Node, label: str | None) -> ReadPrompt:
     return ReadPrompt(named, ({"user": to_jinja(raw)},), node.where, raw)
 
 
+def prompt_of_text(raw: str, node: Node) -> tuple[Json, ...]:
+    """The messages that the text of a prompt means; none where only a test's vars make them.
+
+    Raises:
+        MessageError, TemplateError: they cannot be said.
+    """
+    return _made("", raw, node, None).messages
+
+
 def _data(raw: str) -> Json:
     """The data that a prompt is written as, whose texts are templates; None where it is plain text."""
     text = raw.strip()
@@ -222,17 +230,20 @@ def messages_of(prompt: ReadPrompt, variables: Mapping[str, Json]) -> list[Json]
     raise MessageError("what the template makes are no messages")
 
 
-def _with_own_names(prompts: list[ReadPrompt]) -> list[ReadPrompt]:
-    """Give each prompt a name of its own, of what it is called or says."""
-    taken: set[str] = set()
-    named: list[ReadPrompt] = []
-    for number, prompt in enumerate(prompts, 1):
-        stem = " ".join(prompt.name.split())[:80] or f"prompt-{number}"
-        stem = re.sub(r"[\x00-\x1f\x7f]", "", stem) or f"prompt-{number}"
+def _with_own_names(prompts: list[ReadPrompt | None]) -> list[ReadPrompt]:
+    """Name each prompt. One that did not come along is counted, so that the others are called as in the results."""
+    names = own_names([prompt.name if prompt else "" for prompt in prompts])
+    return [replace(prompt, name=name) for prompt, name in zip(prompts, names, strict=True) if prompt is not None]
+
+
+def own_names(stems: Sequence[str]) -> list[str]:
+    """Give each of a config's prompts a name of its own, of what it is called; by its number where that is nothing."""
+    taken: dict[str, None] = {}
+    for number, told in enumerate(stems, 1):
+        stem = _CONTROL.sub("", " ".join(told.split())[:80]) or f"prompt-{number}"
         name = next(one for one in _numbered(stem) if one not in taken)
-        taken.add(name)
-        named.append(replace(prompt, name=name))
-    return named
+        taken[name] = None
+    return list(taken)
 
 
 def _numbered(stem: str) -> Iterator[str]:

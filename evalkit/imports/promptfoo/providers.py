@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final
@@ -13,9 +12,9 @@ from evalkit.imports.promptfoo.files import Files, is_code, is_reference
 from evalkit.imports.promptfoo.nodes import Node, Notes
 from evalkit.imports.promptfoo.params import Settings, read_config
 from evalkit.imports.promptfoo.vendors import ECHO, OTHERWISE, REMEDIES, VENDORS, Vendor
+from evalkit.imports.values import plain_name
 from evalkit.types import Json
 
-_NAME: Final = re.compile(r"[^A-Za-z0-9._:/@-]+")
 _KNOWN: Final = frozenset({"id", "label", "config", "env", "delay", "prompts", "transform", "inputs"})
 _REGION: Final = "us-east-1"
 _ECHO: Final = (
@@ -205,7 +204,7 @@ def _rest(model: ReadModel) -> tuple[dict[str, Json], Node, Settings, Node | Non
 
 def own_name(text: str, taken: set[str]) -> str:
     """Make a name that a row can have and none has yet; adds it to those taken."""
-    stem = _NAME.sub("-", text).strip("-.:/@_")[:100] or "model"
+    stem = plain_name(text) or "model"
     name, number = stem, 2
     while name in taken:
         name, number = f"{stem}-{number}", number + 1

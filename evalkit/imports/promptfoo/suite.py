@@ -9,10 +9,10 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final
 
-from evalkit.imports.columns import fit_for_id
 from evalkit.imports.draft import DraftCase, DraftPrompt, DraftSuite
 from evalkit.imports.options import ImportOptions
 from evalkit.imports.promptfoo.assertions import carry_all
+from evalkit.imports.promptfoo.cases import case_id, said_to_expect, tags_of
 from evalkit.imports.promptfoo.context import CaseContext
 from evalkit.imports.promptfoo.files import Files
 from evalkit.imports.promptfoo.graders import Graders
@@ -20,21 +20,19 @@ from evalkit.imports.promptfoo.messages import MessageError
 from evalkit.imports.promptfoo.nodes import Node, Notes
 from evalkit.imports.promptfoo.params import read_config
 from evalkit.imports.promptfoo.prompts import ReadPrompt, messages_of, read_prompts
-from evalkit.imports.promptfoo.providers import ReadModel, own_name, read_providers, same
+from evalkit.imports.promptfoo.providers import ReadModel, read_providers, same
 from evalkit.imports.promptfoo.specs import Spec, short, without
 from evalkit.imports.promptfoo.templates import TemplateError
 from evalkit.imports.promptfoo.tests import ReadTest, read_tests
 from evalkit.imports.promptfoo.tools import shared_tools
 from evalkit.imports.promptfoo.values import case_vars
-from evalkit.scorers.values import as_text
-from evalkit.types import MISSING, Json
+from evalkit.types import Json
 
 _ANSWERED: Final[Spec] = {"length": {"min_chars": 1}}
 _UNASSERTED: Final = "no assertion in promptfoo, where any answer passes; say what is right"
 _NOT_CARRIED: Final = "none of the assertions came along: any answer passes; say what is right"
 _JUDGES: Final = ("judge", "judge_reference")
 _OUTPUTS: Final = "outputs.jsonl"
-_ID: Final = "id"
 _PREFIX, _SUFFIX = "prompt_prefix", "prompt_suffix"
 
 
@@ -174,8 +172,8 @@ def _case(
         todo.append(_NOT_CARRIED if carried.found else _UNASSERTED)
     whole = test.whole and carried.found == carried.carried and sum(note.lost for note in notes.notes) == lost_before
     notes.count("tests", carried=whole)
-    expected, metadata = _said_to_expect(context.expected, test.metadata)
-    case = DraftCase(vars=variables, expected=expected, tags=_tags(metadata))
+    expected, metadata = said_to_expect(context.expected, test.metadata)
+    case = DraftCase(vars=variables, expected=expected, tags=tags_of(metadata))
     return _Made(case, scorers, todo)
 
 
@@ -204,29 +202,6 @@ def _answered(tools: Sequence[object]) -> Spec:
     if not tools:
         return _ANSWERED
     return {"any_of": {"scorers": [_ANSWERED, {"not": {"scorer": {"tool_call": {"calls": "none"}}}}]}}
-
-
-def _said_to_expect(asserted: Json, metadata: Mapping[str, Json]) -> tuple[Json, Mapping[str, Json]]:
-    """What a case expects, and the rest of its metadata: it may be told there, as `evalkit export` does.
-
-    An assertion that compares with something else has the last word.
-    """
-    if "expected" not in metadata or (asserted is not MISSING and as_text(metadata["expected"]) != asserted):
-        return asserted, metadata
-    return metadata["expected"], {key: value for key, value in metadata.items() if key != "expected"}
-
-
-def _tags(metadata: Mapping[str, Json]) -> tuple[str, ...]:
-    """A test's metadata as tags: those called `tags` as they are, others with their names."""
-    tags: list[str] = []
-    for key, value in metadata.items():
-        if key == _ID and isinstance(value, str):
-            continue
-        for one in value if isinstance(value, list) else [value]:
-            if isinstance(one, (str, int, float)) and str(one).strip():
-                text = " ".join(str(one).split())[:100]
-                tags.append(text if key == "tags" else f"{key}:{text}")
-    return tuple(dict.fromkeys(tags))
 
 
 def _with_filled(prompts: list[ReadPrompt], made: list[_Made], notes: Notes) -> tuple[list[ReadPrompt], list[_Made]]:
@@ -369,12 +344,7 @@ def _with_ids(made: Sequence[_Made], tests: Sequence[ReadTest]) -> list[DraftCas
     cases: list[DraftCase] = []
     for one, test in zip(made, tests, strict=True):
         described = one.case.id or test.node.text("description")
-        given = test.metadata.get(_ID)
-        if isinstance(given, str) and fit_for_id(given) and given not in taken:
-            name: str | None = given
-            taken.add(given)
-        else:
-            name = own_name(described, taken) if described and described.strip() else None
+        name = case_id(test.metadata, described, taken)
         scorers = tuple(map(short, one.scorers))
         cases.append(replace(one.case, id=name, scorers=scorers, todo=tuple(one.todo)))
     return cases

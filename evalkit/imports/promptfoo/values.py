@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from evalkit.errors import ConfigError
+from evalkit.imports.promptfoo.cases import plain_var
 from evalkit.imports.promptfoo.files import Files, is_code, is_reference, parsed
 from evalkit.imports.promptfoo.nodes import Node, Notes
 from evalkit.imports.promptfoo.scripts.javascript import parse_javascript
@@ -35,12 +36,8 @@ def case_vars(test: ReadTest, files: Files, notes: Notes) -> dict[str, Json]:
 
 
 def _read(name: str, value: Json, test: ReadTest, files: Files, notes: Notes) -> Json:
-    if value is None:
-        return ""
-    if not isinstance(value, str):
-        return value
     if not is_reference(value):
-        return value.removesuffix("\n")
+        return plain_var(value)
     where = test.node.where
     try:
         return _content(value, files, test)
@@ -60,7 +57,7 @@ def _content(reference: str, files: Files, test: ReadTest) -> Json:
         raise ConfigError(f"{path.name} is neither text nor a picture that prompts can show")
     text = files.text(path, test.node.where)
     if suffix in (".yaml", ".yml"):
-        return json.dumps(parsed(text, path).value, ensure_ascii=False)
+        return json.dumps(parsed(text, path).value, ensure_ascii=False, separators=(",", ":"))  # as JavaScript does
     return text.strip()
 
 

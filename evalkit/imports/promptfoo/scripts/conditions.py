@@ -168,6 +168,8 @@ class _Translator:
                 return self.condition(operand)
             case Unary("!", operand):
                 return _inverse(self.condition(operand))
+            case Binary("in", Literal(str() as key), owner):
+                return self._has(owner, key)
             case Binary(operator, left, right) if operator not in _ARITHMETIC:
                 return self._compared(operator, left, right)
             case Choice(condition, then, Literal(False)):
@@ -199,6 +201,8 @@ class _Translator:
                 return self._matched(pattern, owner)
             case Call(Member(Name("Array"), Literal("isArray")), (argument,)):
                 return _kind(subject(argument, self.scope), "array")
+            case Call(Member(owner, Literal("hasOwnProperty")), (Literal(str() as key),)):
+                return self._has(owner, key)
             case Call(Member(owner, Literal("some" | "every" as method)), (Arrow(parameter, body),)):
                 return self._of_items(owner, method, parameter, body)
             case Call(Member(owner, Literal(str() as method)), (argument,)):
@@ -213,7 +217,17 @@ class _Translator:
             if found.strip and any(mark in source for mark in ("^", r"\Z", "$")):
                 raise NotMechanicalError("a pattern that looks at the ends of a trimmed text")
             return Condition(spec("regex", pattern=source, flags=flags))
+        if isinstance(found, Value) and found.path and not found.case and not found.number:
+            return Condition(*jsonpaths.matched(found, f"(?{flags}){source}" if flags else source))
         raise NotMechanicalError("a pattern is looked for in something else than the answer")
+
+    def _has(self, owner: Expression, key: str) -> Condition:
+        """`'key' in object`, `object.hasOwnProperty('key')`."""
+        found = subject(owner, self.scope)
+        if not isinstance(found, Value) or found.case or found.number:
+            raise NotMechanicalError("a key of what is no object")
+        is_there, _ = jsonpaths.there(Value((*found.path, key)))
+        return Condition(is_there, jsonpaths.typed(found, ["object", "array"])[0])
 
     def _found(self, method: str, operator: str, right: Expression, matched: Condition) -> Condition:
         """`match(...) !== null`, `search(...) >= 0`: the pattern matches."""
@@ -279,6 +293,8 @@ class _Translator:
 
     def _holds(self, one: Subject, operator: str, other: Subject) -> Condition:
         match one, other:
+            case Value(), Nothing() | Constant(None) if operator == "==" and one.path and not one.number:
+                return _inverse(Condition(*jsonpaths.known(one)))
             case Value(), Nothing() if operator in _EXACT and not one.number:
                 return _inverse(Condition(*jsonpaths.there(one)))
             case Value(), Constant(value):
@@ -294,7 +310,7 @@ class _Translator:
             case Size(Value() as value), Constant(int() | float() as number):
                 return Condition(*jsonpaths.sized(value, operator, number))
             case Size(Text() as text, unit), Constant(int() | float() as number) if not text.case:
-                return Condition(self._sized(unit, operator, number))
+                return Condition(self._sized(text, unit, operator, number))
             case Place(text, wanted), Constant(int() as number):
                 return self._placed(text, wanted, operator, number)
             case _:
@@ -311,7 +327,7 @@ class _Translator:
         condition = _kind(found, kinds[str(kind)])
         return _inverse(condition) if operator in _OPPOSITE else condition
 
-    def _sized(self, unit: str, operator: str, number: float) -> Spec:
+    def _sized(self, text: Text, unit: str, operator: str, number: float) -> Spec:
         least, most = _whole_bounds(operator, number)
         if least is not None and least <= 0 and most is None:
             raise NotMechanicalError("a length that every answer has")
@@ -320,7 +336,7 @@ class _Translator:
         if unit == "words":
             return spec("length", min_words=least, max_words=most)
         if least == 1 and most is None:
-            return spec("regex", pattern=r"[\s\S]")
+            return _not_empty(text)
         _about_lengths(self.scope)
         return {
             "length": {key: value for key, value in (("min_chars", least), ("max_chars", most)) if value is not None}
@@ -339,7 +355,7 @@ class _Translator:
     def _truth(self, found: Subject) -> Condition:
         match found:
             case Text():
-                return Condition(spec("regex", pattern=r"\S" if found.strip else r"[\s\S]"))
+                return Condition(_not_empty(found))
             case Value() if found.path and not found.number:
                 return Condition(*jsonpaths.truthy(found))
             case Size(Text() as text):
@@ -365,6 +381,10 @@ def _whole_bounds(operator: str, number: float) -> tuple[int | None, int | None]
     if operator not in _EXACT or not whole:
         raise NotMechanicalError("a length that no answer has")
     return int(number), int(number)
+
+
+def _not_empty(text: Text) -> Spec:
+    return spec("regex", pattern=r"\S" if text.strip else r"[\s\S]")
 
 
 def _text(text: Text, method: str, wanted: str) -> Spec:

@@ -29,7 +29,7 @@ _LEVELS: Final = (
     ("||", "??"),
     ("&&",),
     ("===", "!==", "==", "!="),
-    ("<", ">", "<=", ">="),
+    ("<", ">", "<=", ">=", "in"),
     ("+", "-"),
     ("*", "/", "%"),
 )
@@ -142,8 +142,8 @@ class _Parser:
         if level == len(_LEVELS):
             return self._unary()
         left = self._binary(level + 1)
-        while self._peek().kind == "sign" and self._peek().text in _LEVELS[level]:
-            operator = self._expect("sign").text
+        while self._peek().kind in ("sign", "word") and self._peek().text in _LEVELS[level]:
+            operator = self._expect(self._peek().kind).text
             left = Binary(operator, left, self._binary(level + 1))
         return left
 

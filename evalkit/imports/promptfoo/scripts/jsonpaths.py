@@ -91,6 +91,17 @@ def there(value: Value) -> tuple[Spec, Spec]:
     return _at(singular(value.path), exists=True), guard(value)
 
 
+def known(value: Value) -> tuple[Spec, Spec]:
+    """The value is there, and not null."""
+    place = singular(value.path)
+    return holds(f"{place} && {place} != null"), guard(value)
+
+
+def matched(value: Value, pattern: str) -> tuple[Spec, Spec]:
+    """A pattern matches somewhere in a value."""
+    return _at(singular(value.path), matches=pattern), guard(value)
+
+
 def compared(value: Value, operator: str, other: Json) -> tuple[Spec, Spec]:
     """A value stands in a relation to a constant.
 
@@ -211,8 +222,8 @@ def truthy(value: Value) -> tuple[Spec, Spec]:
     return holds(f"{place} && {odd}"), guard(value)
 
 
-def typed(value: Value, kind: str) -> tuple[Spec, Spec]:
-    """A value is of a JSON type."""
+def typed(value: Value, kind: Json) -> tuple[Spec, Spec]:
+    """A value is of a JSON type, or of one of several."""
     return _typed(value, kind), guard(value) if value.path else {"json": {"strict": True}}
 
 

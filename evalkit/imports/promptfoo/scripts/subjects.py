@@ -209,6 +209,8 @@ def _inside(owner: Subject, key: Step, scope: Scope, *, optional: bool) -> Subje
     match owner:
         case Text("", False):
             if not scope.tools:
+                if isinstance(key, int):
+                    raise NotMechanicalError("a character of the answer, or an item of what the provider made of it")
                 scope.remark(
                     "`output` is read as an object, which it is in promptfoo where the provider parses JSON; here the "
                     "answer's JSON is looked at"
