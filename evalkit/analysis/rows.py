@@ -83,6 +83,9 @@ def is_scorer_error(score: CallScore) -> bool:
 
 def named_verdicts(score: CallScore) -> Iterator[tuple[str, ScorerVerdict]]:
     """Every verdict with its scorer's name; of several with one name, the later ones are numbered."""
+    if len(score.verdicts) == 1:
+        yield score.verdicts[0].scorer, score.verdicts[0]
+        return
     seen: Counter[str] = Counter()
     for verdict in score.verdicts:
         seen[verdict.scorer] += 1

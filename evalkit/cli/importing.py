@@ -169,6 +169,8 @@ def _print(kind: str, source: str, draft: DraftSuite | DraftRun, outcome: Outcom
         from evalkit.cli.screen import print_results
 
         print_results(outcome.reports)
+    if outcome.written:
+        _print_todo(_todo(draft))
     if outcome.next:
         _say(f"Next:\n  {outcome.next}")
 
@@ -176,6 +178,23 @@ def _print(kind: str, source: str, draft: DraftSuite | DraftRun, outcome: Outcom
 def _contents(draft: DraftSuite | DraftRun) -> str:
     several = (("case", draft.cases), ("prompt", draft.prompts), ("model", draft.models))
     return ", ".join(_count(len(things), name) for name, things in several if len(things))
+
+
+def _todo(draft: DraftSuite | DraftRun) -> list[str]:
+    """What the files ask a person to finish, by what they say at their tops."""
+    if isinstance(draft, DraftRun):
+        return []
+    of_prompts = (f"prompt {prompt.name}: {todo}" for prompt in draft.prompts for todo in prompt.todo)
+    return list(dict.fromkeys([*draft.todo, *of_prompts]))
+
+
+def _print_todo(todo: Sequence[str]) -> None:
+    if todo:
+        _say("To do:")
+    for one in todo[:_SHOWN]:
+        _say(f"  {one}")
+    if len(todo) > _SHOWN:
+        _say(f"  ... and {len(todo) - _SHOWN} more; see TODO in the files")
 
 
 def _print_notes(title: str, notes: Sequence[Note]) -> None:
@@ -218,6 +237,7 @@ def _print_json(kind: str, source: str, draft: DraftSuite | DraftRun, outcome: O
         "models": len(draft.models),
         "shares": [dataclasses.asdict(share) for share in draft.shares],
         "notes": [_note(note) for note in draft.notes],
+        "todo": _todo(draft),
         "written": [str(path) for path in outcome.written],
         "problems": [{"where": str(one.where or ""), "message": one.message, "remedy": one.remedy} for one in problems],
         "next": outcome.next,

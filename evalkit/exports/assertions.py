@@ -8,9 +8,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
-from evalkit.exports.specs import Spec, spec_of, taken_apart
+from evalkit.exports.specs import Spec, taken_apart
 from evalkit.scorers.values import as_text, is_scalar
-from evalkit.types import MISSING, Case, Json, ScorerEntry
+from evalkit.types import MISSING, Json
 
 Assertion: TypeAlias = dict[str, Json]
 """An assertion as a promptfoo config spells it."""
@@ -45,16 +45,6 @@ _NEGATABLE: Final = frozenset(
 )
 _TEMPLATES: Final = ("{{", "{%", "{#")
 _UNLIKE_IN_JAVASCRIPT: Final = re.compile(r"\(\?(?![:=!]|<[=!])|\(\?<[A-Za-z]|\\[AZGpPNx]|[*+?}]\+|\\[0-9]{2}")
-
-
-def assertion_of(entry: ScorerEntry, case: Case, meaning: Meaning) -> Assertion:
-    """Translate one of a case's scorers.
-
-    Raises:
-        NoEqualError: it has no equal.
-    """
-    del case
-    return translated(spec_of(entry), meaning)
 
 
 def translated(spec: Spec, meaning: Meaning) -> Assertion:

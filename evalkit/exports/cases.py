@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import BinaryIO, Final
 
@@ -23,18 +23,18 @@ _SEPARATORS: Final = (";", ",")
 
 def jsonl(suite: Suite, options: ExportOptions, told: Told) -> Files:  # noqa: ARG001 - other formats need them
     """A case a line, as case files spell it: nothing is lost."""
-    return {"": (f"{_line(case, told)}\n" for case in _each(suite.cases, told))}
+    return {"": (f"{_line(case, told)}\n" for case in _each(suite, told))}
 
 
 def csv(suite: Suite, options: ExportOptions, told: Told) -> Files:  # noqa: ARG001 - other formats need them
     """A case a row, a var a column; all values are text."""
-    flat = _flat(suite.cases, told)
-    return {"": csv_lines(flat.header, (_cells(case, flat, told) for case in _each(suite.cases, told)))}
+    flat = _flat(_own(suite), told)
+    return {"": csv_lines(flat.header, (_cells(case, flat, told) for case in _each(suite, told)))}
 
 
 def parquet(suite: Suite, options: ExportOptions, told: Told) -> Files:  # noqa: ARG001 - other formats need them
     """A case a row, a var a column, each of one type."""
-    return {"": partial(_parquet, suite.cases, told)}
+    return {"": partial(_parquet, suite, told)}
 
 
 def case_row(case: Case) -> dict[str, Json]:
@@ -56,9 +56,18 @@ def _judged(one: Case | Turn) -> dict[str, Json]:
     return row
 
 
-def _each(cases: Iterable[Case], told: Told) -> Iterator[Case]:
+def _own(suite: Suite) -> Iterator[Case]:
+    """Go through the cases; where the suite keeps its data at home, each says so itself."""
+    for case in suite.cases:
+        local = suite.data_policy is not None and case.data_policy is None
+        yield replace(case, data_policy=suite.data_policy) if local else case
+
+
+def _each(suite: Suite, told: Told) -> Iterator[Case]:
     """Go through the cases; takes down what a table of cases leaves behind, whatever its format."""
-    for case in cases:
+    if suite.vars:
+        told.changed("var", f"vars that all cases share stay in the suite: {', '.join(suite.vars)}")
+    for case in _own(suite):
         if case.files:
             told.changed("picture", "pictures stay where they are: their paths start from the suite's folder", case)
         yield case
@@ -161,11 +170,11 @@ def _joined(case: Case, told: Told) -> str:
     return ";".join(case.tags)
 
 
-def _parquet(cases: Sequence[Case], told: Told, file: BinaryIO) -> None:
+def _parquet(suite: Suite, told: Told, file: BinaryIO) -> None:
     from evalkit.exports.arrow import array_of, lists, texts, write_columns
 
-    flat = _flat(cases, told)
-    chosen = list(_each(cases, told))
+    flat = _flat(_own(suite), told)
+    chosen = list(_each(suite, told))
     columns = {"id": texts([case.id for case in chosen])}
     for name, column in flat.vars.items():
         columns[column] = array_of(

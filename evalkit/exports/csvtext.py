@@ -47,8 +47,8 @@ def _decimals(column: str) -> int:
 
 def _cell(value: Cell, decimals: int) -> str | int | None:
     """What csv.writer would write differently, as text; the rest as it is."""
-    if isinstance(value, str) or value is None:
-        return value
+    if isinstance(value, float):
+        return f"{value:.{decimals}f}".rstrip("0").rstrip(".")
     if isinstance(value, bool):
         return "true" if value else "false"
-    return f"{value:.{decimals}f}".rstrip("0").rstrip(".") if isinstance(value, float) else value
+    return value

@@ -26,12 +26,14 @@ _PICTURES: Final[Mapping[str, str]] = {"inspect": "image", "openai": "image_url"
 def inspect(suite: Suite, options: ExportOptions, told: Told) -> Files:
     """A sample a line: input, target, id, metadata (vars and tags) and, of multiple-choice questions, choices."""
     told.changed("scorer", "a dataset of Inspect holds no scorers, models or parameters: name them in its task")
+    _policy_is_lost(suite, told)
     renderer = _renderer(suite, options)
     return {"": (_line(_sample(case, suite, renderer, told)) for case in suite.cases)}
 
 
 def openai_evals(suite: Suite, options: ExportOptions, told: Told) -> Files:
     """A registry: evals/NAME.yaml, and data/NAME/samples.jsonl with input and ideal; run it with --registry_path."""
+    _policy_is_lost(suite, told)
     renderer = _renderer(suite, options)
     grader = _grader(suite, told)
     name = suite.name
@@ -41,6 +43,12 @@ def openai_evals(suite: Suite, options: ExportOptions, told: Told) -> Files:
             _line(row) for case in suite.cases if (row := _eval_sample(case, grader, renderer, told)) is not None
         ),
     }
+
+
+def _policy_is_lost(suite: Suite, told: Told) -> None:
+    local = next((case for case in suite.cases if suite.data_policy or case.data_policy), None)
+    if local is not None:
+        told.lost("policy", "`data_policy: local`: nothing keeps who reads this from sending cases elsewhere", local)
 
 
 def _renderer(suite: Suite, options: ExportOptions) -> Renderer:

@@ -9,13 +9,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from evalkit.exports.assertions import Assertion, Meaning, NoEqualError, assertion_of
+from evalkit.exports.assertions import Assertion, Meaning, NoEqualError, translated
 from evalkit.exports.cases import finite
 from evalkit.exports.options import ExportOptions
 from evalkit.exports.promptfoo_models import grader_of, models_of, providers
+from evalkit.exports.specs import spec_of
 from evalkit.exports.told import Told
 from evalkit.exports.write import Files
-from evalkit.imports.promptfoo.providers import own_name
+from evalkit.imports.promptfoo.cases import case_id
 from evalkit.scorers.values import as_text
 from evalkit.types import MISSING, Case, Json, Prompt, PromptTurn, ScorerEntry, Suite
 from evalkit.yaml12.writing import block, comment
@@ -115,7 +116,7 @@ def _message(turn: PromptTurn, prompt: Prompt, told: Told) -> dict[str, Json] | 
 
 def _test(case: Case, suite: Suite, graders: Mapping[str | None, str | None], told: Told) -> _Made:
     test: dict[str, Json] = {"description": case.id, "vars": _vars(case, told)}
-    metadata: dict[str, Json] = {} if own_name(case.id, set()) == case.id else {"id": case.id}
+    metadata: dict[str, Json] = {} if case_id({}, case.id, set()) == case.id else {"id": case.id}
     if case.tags:
         metadata["tags"] = list(case.tags)
     if case.expected is not MISSING:
@@ -134,6 +135,8 @@ def _vars(case: Case, told: Told) -> dict[str, Json]:
     for name, value in case.vars.items():
         if value is None:
             told.changed("var", f"the var {name} is null, which is an empty text there", case)
+        if _has_whole_float(value):
+            told.changed("var", f"the var {name} holds a number such as 1.0, which is 1 there", case)
         if not isinstance(value, str):
             continue
         if value.startswith(("file://", "package:")):
@@ -146,12 +149,21 @@ def _vars(case: Case, told: Told) -> dict[str, Json]:
     return values
 
 
+def _has_whole_float(value: Json) -> bool:
+    """Whether there is a number in it that JavaScript writes in another way."""
+    if isinstance(value, Mapping):
+        return any(map(_has_whole_float, value.values()))
+    if isinstance(value, list):
+        return any(map(_has_whole_float, value))
+    return isinstance(value, float) and value.is_integer()
+
+
 def _add(
     entry: ScorerEntry, case: Case, suite: Suite, graders: Mapping[str | None, str | None], made: _Made, told: Told
 ) -> None:
     meaning = Meaning(case.expected, suite.output_schema, graders.get)
     try:
-        made.asserts.append(assertion_of(entry, case, meaning))
+        made.asserts.append(translated(spec_of(entry), meaning))
     except NoEqualError as error:
         why = f": {error}" if str(error) else ""
         told.lost("scorer", f"`{entry.name}` has no equal{why}", case, remedy=_REMEDY)

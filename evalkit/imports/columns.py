@@ -34,8 +34,12 @@ _EXPECTED: Final = (
     "goldanswer",
     "correct",
     "correctanswer",
+    "correctanswers",
+    "bestanswer",
     "referenceanswer",
     "reference",
+    "labeltext",
+    "labelname",
     "label",
     "labels",
     "category",
@@ -44,14 +48,20 @@ _EXPECTED: Final = (
     "target",
     "answer",
     "answers",
+    "answerkey",
+    "solution",
     "output",
     "completion",
     "response",
 )
 """Names of columns that hold what is right, the surest first; in small letters, without what separates words."""
 _ASKING: Final = frozenset({"question", "questions", "query", "prompt", "instruction"})
-_ANSWERING: Final = ("answer", "answers")
+_ANSWERING: Final = ("answer", "answers", "answerkey", "solution")
 """Beside a column of questions, these are surer than a label: that is then what the question is about."""
+_TELLING: Final = re.compile(
+    "(expected|correct|incorrect|gold|groundtruth|ideal|label).*|.*(answers?|answerkey|labels?|solution|rationale|explanation)"
+)
+"""Names of further columns that give away what is right."""
 _NUMBERING: Final = frozenset({"", "nr", "no", "idx", "index", "rowid", "rownumber", "uuid", "guid", "unnamed0"})
 _ID: Final = re.compile(r"(?i:(?:.*[\W_])?id)|.*[a-z]I[dD]", re.DOTALL)
 _TAKEN: Final = frozenset(
@@ -91,6 +101,8 @@ class Facts:
     lines: bool = False
     numbers: int = 0
     structured: int = 0
+    lists: int = 0
+    """How many of these are lists of texts, one of which is right."""
     wordless: bool = False
     """Whether a value has neither a letter nor a digit."""
     counts: dict[str, int] = field(default_factory=dict)
@@ -105,6 +117,10 @@ class Facts:
         if isinstance(value, (dict, list)):
             self.structured += 1
             self.distinct = False
+            texts = [one for one in value if isinstance(one, str) and _WORD.search(one)] if value else []
+            if isinstance(value, list) and len(texts) == len(value):
+                self.lists += 1
+                self.longest = max(self.longest, *map(len, texts))
             return
         text = (value if isinstance(value, str) else as_text(value)).strip()
         self.longest = max(self.longest, len(text))
@@ -150,8 +166,8 @@ class Survey:
                     remedy = "write one row as one object, with the same names in each"
                     raise ConfigError(f"there are more than {_MOST_COLUMNS:,} columns", where=where, remedy=remedy)
                 facts = self.facts[name] = Facts(ids=set() if _is_numbering(name) else None)
-            if not is_empty(value):
-                facts.add(value)
+            if not is_empty(told := accepted(value)):
+                facts.add(told)
 
 
 _CASE_KEYS: Final = frozenset({"id", "vars", "expected", "tags", "scorers", "turns", "data_policy"})
@@ -160,6 +176,13 @@ _CASE_KEYS: Final = frozenset({"id", "vars", "expected", "tags", "scorers", "tur
 def is_case(row: Mapping[str, Json]) -> bool:
     """Whether a row has the shape of a case as suites spell it."""
     return isinstance(row.get("vars"), dict) and row.keys() <= _CASE_KEYS
+
+
+def accepted(value: Json) -> Json:
+    """What is right: of answers with their places in a text, as SQuAD keeps them, the different answers alone."""
+    if isinstance(value, dict) and value.keys() == {"text", "answer_start"} and isinstance(value["text"], list):
+        return list(dict.fromkeys(map(as_text, value["text"])))
+    return value
 
 
 def is_empty(value: Json) -> bool:
@@ -193,7 +216,7 @@ def plan(survey: Survey, options: ImportOptions) -> Plan:
     rest = [one for one in free if one not in {expected, *tags} and survey.facts[one].filled]
     name = given_id or _guess_id(survey, rest, mapped)
     rest = [one for one in rest if one != name]
-    withheld = () if mapped else tuple(one for one in rest if _squeezed(one) in _EXPECTED)
+    withheld = () if mapped else tuple(one for one in rest if _tells(one))
     if len(withheld) == len(rest):
         withheld = ()
     inputs = [Column(*pair) for pair in mapped.items()] or _named([one for one in rest if one not in withheld])
@@ -224,7 +247,7 @@ def _guess_expected(survey: Survey, free: Sequence[str]) -> str | None:
     usable = {_squeezed(name): name for name in filled if survey.facts[name].filled >= 0.9 * survey.rows}
     others = len(filled) > 1 or len(free) < len(survey.facts)
     surest = _ANSWERING if any(_squeezed(name) in _ASKING for name in filled) else ()
-    sure = _EXPECTED[: _EXPECTED.index("label")]
+    sure = _EXPECTED[: _EXPECTED.index("labeltext")]
     order = (*sure, *surest, *_EXPECTED)
     return next((usable[name] for name in order if name in usable), None) if others else None
 
@@ -234,6 +257,11 @@ def _guess_id(survey: Survey, free: Sequence[str], mapped: Mapping[str, str]) ->
     found = [name for name in free if _is_numbering(name) and _unique(survey, name)]
     found.sort(key=lambda name: _squeezed(name) != "id")
     return found[0] if found and (mapped or len(free) > 1 or _squeezed(found[0]) == "id") else None
+
+
+def _tells(name: str) -> bool:
+    """Whether a column may hold what is right, by its name."""
+    return _squeezed(name) in _EXPECTED or _TELLING.fullmatch(_squeezed(name)) is not None
 
 
 def _is_numbering(name: str) -> bool:

@@ -23,6 +23,7 @@ Judged: TypeAlias = tuple[Json, tuple[Json, ...]]
 """What a case expects, None for nothing, and the scorers of its own."""
 
 _LENIENT: Final = {"ignore_case": True, "ignore_punctuation": True, "ignore_articles": True, "ignore_whitespace": True}
+_ARTICLES: Final = frozenset({"a", "an", "the"})
 _PLACEHOLDERS: Final = {
     "input": "[the question, as given]",
     "completion": "[the answer, as given]",
@@ -63,7 +64,7 @@ def grading_of(kind: str, args: Mapping[str, Json], where: Location, folder: Pat
     if name == "FuzzyMatch":
         words = "FuzzyMatch also accepts an answer that is a part of what is right; `contains_any` does not"
         notes.add(where, "class", words, lost=False)
-        return Grading(_any_text, ({"contains_any": _LENIENT},))
+        return Grading(_lenient)
     if name == "JsonMatch":
         return Grading(_json_values)
     if name == "JsonValidator":
@@ -90,6 +91,13 @@ def _listed(ideal: Json) -> list[str]:
 def _any_text(ideal: Json, _criteria: str) -> Judged:
     found = _listed(ideal)
     return (found[0] if len(found) == 1 else found), ()
+
+
+def _lenient(ideal: Json, _criteria: str) -> Judged:
+    """Articles are passed over, unless nothing else is right."""
+    expected, _ = _any_text(ideal, "")
+    articles = any(one.strip().lower() in _ARTICLES for one in _listed(ideal))
+    return expected, ({"contains_any": {**_LENIENT, "ignore_articles": False} if articles else _LENIENT},)
 
 
 def _texts(ideal: Json, scorer: str, options: Mapping[str, Json]) -> Judged:
@@ -123,9 +131,10 @@ def _model_graded(args: Mapping[str, Json], where: Location, folder: Path, notes
     named = args.get("modelgraded_spec", args.get("modelgraded_spec_file"))
     name = named if isinstance(named, str) else ""
     words = f"a model judges, by {name or 'a spec without a name'}"
+    judging = f"a model that judges by {name or 'a spec without a name'}"
     if args.get("multicomp_n") not in (None, 1) or args.get("metaeval"):
-        return _unknown(f"{words}, several answers or its own verdicts", where, notes)
-    remedy = f"{JUDGE} is the judge: set another with `judge:` in suite.yaml"
+        return _unknown(f"{judging}, several answers or its own verdicts,", where, notes)
+    remedy = f"the judge is {JUDGE}: set another with `judge:` in suite.yaml"
     if name == "fact":
         notes.add(where, "class", f"{words}: `judge_reference` asks in its own words", lost=False, remedy=remedy)
         return Grading(_reference, ("judge_reference",), JUDGE)
@@ -138,7 +147,9 @@ def _model_graded(args: Mapping[str, Json], where: Location, folder: Path, notes
     choices = _choices(spec)
     question = spec.get("prompt")
     if not isinstance(question, str) or not choices:
-        return _unknown(words, where, notes)
+        return _unknown(
+            judging if spec else f"{judging}, which is not in `modelgraded` beside the evals,", where, notes
+        )
     notes.add(where, "class", f"{words}: `judge_choice` shows the answer in its own way", lost=False, remedy=remedy)
     plain = re.sub(r"\{(\w+)\}", lambda match: _PLACEHOLDERS.get(match[1], match[0]), question)
     return Grading(_optional, ({"judge_choice": {"question": plain, "choices": choices}},), JUDGE)
@@ -170,9 +181,17 @@ def _spec(name: str, folder: Path) -> Mapping[str, Json]:
     return mapping(data.get(name)) or data
 
 
+def _number(text: str) -> float | None:
+    return float(text) if re.fullmatch(r"-?\d{1,9}(\.\d{1,9})?", text) else None
+
+
 def _choices(spec: Mapping[str, Json]) -> dict[str, float]:
     """What each choice is worth, brought to 0..1; none where the spec does not say it."""
-    scores = mapping(spec.get("choice_scores"))
+    given = spec.get("choice_scores")
+    strings = spec.get("choice_strings")
+    if given == "from_strings" and isinstance(strings, (str, list)):
+        given = {one: number for one in map(as_text, strings) if (number := _number(one)) is not None}
+    scores = mapping(given)
     values = {
         str(key): float(value)
         for key, value in scores.items()

@@ -220,12 +220,15 @@ def complete_notes(notes: Notes, gathered: Gathered, source: Location) -> tuple[
         notes.add(
             source,
             "answer",
-            f"{tally.unjudged:,} of {tally.answers:,} answers have no verdict: reports call these missing",
+            f"answers without a verdict: {tally.unjudged:,} of {tally.answers:,}; reports call these missing",
             lost=False,
             remedy="judge them by a suite of the same cases: evalkit score RUN --suite SUITE",
         )
     if tally.renamed:
         notes.add(
-            source, "case", f"{tally.renamed:,} cases with an id that another one has were given a number", lost=False
+            source,
+            "case",
+            f"ids that an earlier case has, and that were given a number: {tally.renamed:,} of {len(gathered.cases):,}",
+            lost=False,
         )
     return notes.all(source)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from evalkit.errors import ConfigError
+from evalkit.imports.calls import pair_of
 from evalkit.imports.kinds import HUB
 from evalkit.imports.values import items, mapping
 from evalkit.suite.jsontext import parse_json
@@ -30,7 +31,6 @@ _LOGGED: Final = (
     {"request_body", "response_body"},
     {"model", "messages"},
     {"model", "choices"},
-    {"run_type", "inputs"},
 )
 _CHATS: Final = ("messages", "conversations", "input")
 _JUDGED: Final = frozenset({"expected", "ideal", "label", "labels", "reference", "target", "category", "intent"})
@@ -115,7 +115,8 @@ def _is_logged(row: Mapping[str, Json]) -> bool:
     """Whether a row holds a request, or a conversation without any word on what is right."""
     if any(keys <= row.keys() for keys in _LOGGED):
         return True
-    chats = (items(row.get(key)) for key in _CHATS)
+    request = pair_of(row).request or {}
+    chats = (items(request.get(key)) for key in _CHATS)
     return not _JUDGED & row.keys() and any(chat and {"role", "from"} & mapping(chat[0]).keys() for chat in chats)
 
 

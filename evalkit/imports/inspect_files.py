@@ -31,6 +31,10 @@ _ENCRYPTED: Final = 0x1
 _FAULTS: Final = (zipfile.BadZipFile, zlib.error, EOFError, ValueError, NotImplementedError, RuntimeError, struct.error)
 
 
+class NoLogError(ConfigError):
+    """A file that is whole, and no log."""
+
+
 class Log:
     """A log file that can be read.
 
@@ -38,7 +42,8 @@ class Log:
         path: of the file.
 
     Raises:
-        ConfigError: it is none, or damaged as a whole.
+        NoLogError: it is none.
+        ConfigError: it cannot be read, or is damaged as a whole.
     """
 
     def __init__(self, path: Path) -> None:
@@ -116,8 +121,8 @@ def _inside(path: Path, member: str) -> Location:
     return Location(f"{path} ({member})")
 
 
-def _no_log(path: Path) -> ConfigError:
-    return ConfigError(
+def _no_log(path: Path) -> NoLogError:
+    return NoLogError(
         "is not a log of Inspect: it has no `eval`",
         where=Location(path),
         remedy="name a .eval or .json file of Inspect's log folder",

@@ -13,11 +13,12 @@ from evalkit.imports.draft import DraftRun, Share
 from evalkit.imports.folders import files_in
 from evalkit.imports.gathering import MAX_TRIALS, Found, Gathered, Notes, complete_notes, free_name
 from evalkit.imports.grades import PASS_AT, tell_deciding
-from evalkit.imports.inspect_files import Log
+from evalkit.imports.inspect_files import Log, NoLogError
 from evalkit.imports.inspect_samples import Grade, answer_of, case_of, deciding, grades_of
 from evalkit.imports.options import ImportOptions
 from evalkit.imports.values import count, first_moment, items, mapping, moment, one_line, text
 from evalkit.imports.write import suite_name
+from evalkit.models.hosts import url_problem
 from evalkit.runner.manifest import ManifestModel, ManifestPrompt
 from evalkit.runner.plan import fingerprint
 from evalkit.scorers.options import unknown_name
@@ -25,8 +26,10 @@ from evalkit.types import Json
 
 TOOL: Final = "inspect_ai"
 _ENDINGS: Final = (".eval", ".json")
-_UNSENT: Final = frozenset({"max_connections", "adaptive_connections", "max_retries", "timeout", "attempt_timeout"})
-"""Settings of a generation that decide nothing of the answer."""
+_UNSENT: Final = frozenset(
+    {"max_connections", "adaptive_connections", "max_retries", "timeout", "attempt_timeout", "extra_headers"}
+)
+"""Settings of a generation that decide nothing of the answer, or may hold a key."""
 
 
 def read(source: Path, options: ImportOptions) -> DraftRun:
@@ -116,7 +119,7 @@ class _Reading:
             except ConfigError as error:
                 if path == self.source:
                     raise
-                if path.suffix == ".eval":  # beside logs there may be JSON of any kind
+                if path.suffix == ".eval" or not isinstance(error, NoLogError):  # beside logs lies JSON of other kinds
                     notes.error("log", error, Location(path))
 
     def _eval(self, log: Log) -> _Eval:
@@ -189,9 +192,10 @@ class _Reading:
             tell_deciding(self.notes, source, "scorer", decides.name, several=several, graded=decides.graded)
 
     def tell_limits(self, where: Location) -> None:
-        """Say how many samples met with a limit: they were ended by it, and judged as they stood."""
+        """Say how many samples met with a limit."""
         for kind, samples in self.limits.items():
-            self.notes.add(where, "sample", f"{samples:,} samples were ended by the {kind} limit", lost=False)
+            message = f"samples that the {kind} limit ended, and that were judged as they stood: {samples:,}"
+            self.notes.add(where, "sample", message, lost=False)
 
 
 def _task_of(header: Mapping[str, Json]) -> str:
@@ -216,14 +220,15 @@ def _model(header: Mapping[str, Json]) -> ManifestModel:
     provider, slash, model = name.partition("/")
     given = {**mapping(mapping(header.get("plan")).get("config")), **mapping(told.get("model_generate_config"))}
     params = {key: value for key, value in given.items() if value is not None and key not in _UNSENT}
-    base_url = told.get("model_base_url")
+    address = text(told.get("model_base_url"))
+    base_url = address if address and url_problem(address) is None else None  # it may hold a password
     roles = mapping(told.get("model_roles"))
     return ManifestModel(
         name=name,
         provider=provider if slash else TOOL,
         fingerprint=fingerprint([TOOL, name, base_url, sorted(params.items()), mapping(told.get("model_args"))]),
         model=model or None,
-        base_url=base_url if isinstance(base_url, str) else None,
+        base_url=base_url,
         params=params,
         concurrency=0,
         notes=tuple(f"{one_line(role)}: {_role_model(one)}" for role, one in roles.items()),

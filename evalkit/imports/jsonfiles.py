@@ -89,7 +89,8 @@ def _line(raw: bytes, where: Location) -> tuple[Location, Json | ConfigError]:
 
 def unreadable(path: Path, error: OSError) -> ConfigError:
     """The error of a file that cannot be read."""
-    return ConfigError(f"cannot be read: {error.strerror or error}", where=Location(path))
+    remedy = "name a file in it" if isinstance(error, IsADirectoryError) else "check that the file may be read"
+    return ConfigError(f"cannot be read: {error.strerror or error}", where=Location(path), remedy=remedy)
 
 
 def _number(digits: str) -> float | None:

@@ -115,7 +115,7 @@ class _Reading:
         """The files that count, each with the results beside it."""
         newest: dict[tuple[Path, str], _Log] = {}
         for path in paths:
-            log = _log(path)
+            log = _log(path, self.notes)
             key = (path.parent, log.task)
             earlier = newest.get(key)
             if earlier is not None:
@@ -183,19 +183,21 @@ def _folders(logs: Iterable[_Log]) -> set[Path]:
     return {log.path.parent for log in logs}
 
 
-def _log(path: Path) -> _Log:
+def _log(path: Path, notes: Notes) -> _Log:
     named = _NAMED.fullmatch(path.stem)
     task = named["task"] if named else path.stem.removeprefix(_PREFIX)
     date = named["date"] if named else ""
-    return _Log(path, one_line(task) or "task", date, _results(path, date))
+    return _Log(path, one_line(task) or "task", date, _results(path, date, notes))
 
 
-def _results(samples: Path, date: str) -> Mapping[str, Json]:
-    """What results_*.json of the same moment says; nothing where it is not there or cannot be read."""
+def _results(samples: Path, date: str, notes: Notes) -> Mapping[str, Json]:
+    """What results_*.json of the same moment says; nothing where it is not there, or cannot be read."""
     beside = samples.parent / f"results_{date}.json"
     try:
         return mapping(read_document(beside)) if date and beside.is_file() else {}
-    except ConfigError:
+    except ConfigError as error:
+        message = f"{error.message}; the model is called as its folder"
+        notes.once(error.where or Location(beside), "file", message)
         return {}
 
 

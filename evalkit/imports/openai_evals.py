@@ -18,7 +18,7 @@ from evalkit.imports.jsonfiles import read_lines
 from evalkit.imports.options import ImportOptions
 from evalkit.imports.spooled import SpooledCases, SpooledRows
 from evalkit.imports.table import inert
-from evalkit.imports.values import mapping
+from evalkit.imports.values import items, mapping
 from evalkit.imports.write import suite_name
 from evalkit.scorers.options import unknown_name
 from evalkit.suite.starter import EMBEDDED, candidate_rows
@@ -27,6 +27,7 @@ from evalkit.yaml12 import Document, load_file
 
 _INPUT: Final = "input"
 _HISTORY: Final = "history"
+_EXAMPLES: Final = {"example_user": "user", "example_assistant": "assistant"}
 _MATCH: Final = "evals.elsuite.basic.match:Match"
 
 
@@ -128,9 +129,8 @@ def _chosen(source: Path, data: Mapping[str, Json], found: Mapping[str, Json], n
         if len(matching) == 1:
             return matching[0]
         raise unknown_name("eval", name, names)
-    raise ConfigError(
-        f"there are {len(found)} evals in this file", where=Location(source), remedy=f"choose: --name {names[0]}"
-    )
+    remedy = f"choose one with --name: {', '.join(names[:20])}"
+    raise ConfigError(f"there are {len(found)} evals in this file", where=Location(source), remedy=remedy)
 
 
 def _plain(name: str) -> str:
@@ -171,7 +171,7 @@ def _few_shots(source: Path, found: _Eval, notes: Notes) -> list[tuple[str, str]
     said: list[tuple[str, str]] = []
     for where, row in islice(read_lines(_data(source, found, "few_shot_jsonl")), number):
         try:
-            said += said_by(mapping(row).get("sample"))
+            said += _said_by(mapping(row).get("sample"))
         except NoCallError as error:
             notes.add(where, "example", str(error))
     return said
@@ -203,7 +203,7 @@ def _sample(row: Json | ConfigError, shots: Sequence[tuple[str, str]]) -> _Sampl
     if not isinstance(row, dict) or "input" not in row:
         raise NoCallError("a sample is an object with `input` and `ideal`")
     given = row["input"]
-    said = [("user", given)] if isinstance(given, str) else list(said_by(given))
+    said = [("user", given)] if isinstance(given, str) else list(_said_by(given))
     if not said or said[-1][0] == "assistant" or is_empty(said[-1][1]):
         raise NoCallError("nobody asks anything in `input`")
     ideal = row.get("ideal", row.get("expected"))
@@ -218,6 +218,14 @@ def _sample(row: Json | ConfigError, shots: Sequence[tuple[str, str]]) -> _Sampl
         name if isinstance(name, str) and fit_for_id(name) else None,
         tuple(tag for tag in (tags if isinstance(tags, list) else ()) if isinstance(tag, str) and fit_for_id(tag)),
     )
+
+
+def _said_by(messages: Json) -> Iterator[tuple[str, str]]:
+    """Go through messages; examples that stand as the system's own, under a name, are put into the mouths they show."""
+    for message in items(messages):
+        speaker = mapping(message).get("name")
+        role = _EXAMPLES.get(speaker) if isinstance(speaker, str) else None
+        yield from said_by([message if role is None else {**mapping(message), "role": role}])
 
 
 def _common_opening(rows: Iterable[tuple[Location, Json]]) -> list[tuple[str, str]] | None:

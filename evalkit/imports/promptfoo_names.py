@@ -35,6 +35,8 @@ class Names:
         """The models by name, in the source's order."""
         self.prompts: dict[str, ManifestPrompt] = {}
         """The prompts likewise."""
+        self.unnamed: str | None = None
+        """What the model is called that neither the source nor anybody else names, if there is one."""
         self._options = options
         self._providers: dict[str, Json] = {}
         self._by_number: dict[int, tuple[str, str]] = {}
@@ -68,7 +70,7 @@ class Names:
         return heads + [(number, head, templates.get(head.label, "")) for number, head in more]
 
     def _name(self, heads: Sequence[tuple[int | None, Head, str]]) -> None:
-        keys = [(head.label, raw) if head.label or raw else (head.raw, "") for _, head, raw in heads]
+        keys = [(head.label, raw) for _, head, raw in heads]
         distinct = list(dict.fromkeys(keys))
         first = {key: head for key, (_, head, _) in reversed(list(zip(keys, heads, strict=True)))}
         stems = [prompt_stem(first[key].label, first[key].raw) for key in distinct]
@@ -89,9 +91,10 @@ class Names:
                 self._by_number[number] = names
 
     def _add_model(self, called: str, taken: set[str]) -> str:
-        told = self._providers.get(called) or called or next(iter(self._options.models), "unnamed")
-        asked = provider_of(told)
+        told = self._providers.get(called) or called or next(iter(self._options.models), None)
+        asked = provider_of(told or "unnamed")
         name = own_name(asked.name, taken)
+        self.unnamed = self.unnamed if told else name
         self.models[name] = ManifestModel(
             name=name,
             provider=asked.provider,
@@ -106,4 +109,4 @@ class Names:
 
 
 def _words(head: Head) -> tuple[str, str]:
-    return head.called, head.label or head.raw
+    return head.called, head.label

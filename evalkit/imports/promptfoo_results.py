@@ -71,6 +71,8 @@ def read(source: Path, options: ImportOptions) -> DraftRun:
             remedy="name a file that `promptfoo eval -o out.json`, `-o out.jsonl` or `promptfoo export eval` wrote",
         )
     reading.compare_with_stats()
+    if reading.names.unnamed in gathered.models:
+        notes.add(where, "model", "does not say which model answered", lost=False, remedy="name it: -m PROVIDER:MODEL")
     return DraftRun(
         suite=suite_name(options.name or _name(export, source)),
         tool=_tool(export),
@@ -185,7 +187,7 @@ class _Reading:
 
     def __init__(self, source: Path, export: _Export, notes: Notes, options: ImportOptions) -> None:
         self.seen = 0
-        self.names = Names(export.prompts, (row for _, row in export.rows()), options)
+        self.names = Names(export.prompts, (row for _, row in export.rows() if isinstance(row, dict)), options)
         self._export = export
         self._files = Files(source)
         self._where = Location(source)

@@ -97,7 +97,7 @@ def row_of(data: Json, where: Location, notes: Notes, files: Files) -> Row:
     test = mapping(data.get("testCase") or data.get("test"))
     variables = _variables(data, test)
     return Row(
-        case=case_of(variables, test, where, files),
+        case=case_of(variables, test, files),
         test=_mark(variables, test),
         test_number=count(data.get("testIdx")),
         prompt_number=count(data.get("promptIdx")),

@@ -72,7 +72,8 @@ def call_of_span(span: Mapping[str, Json]) -> Call:
     for role, words in said_by(asked):
         (system.append(words) if role == "system" else turns.append((role, words)))
     if not turns or turns[-1][0] != "user":
-        raise NoCallError("this span holds no messages; they are recorded only where that is switched on")
+        name = text(span.get("spanId") or span.get("span_id"))[:40]
+        raise NoCallError(f"the span {name!r} holds no messages; they are recorded only where that is switched on")
     outputs = [
         said(one["parts"] if "parts" in one else one.get("content")) for one in answered if isinstance(one, dict)
     ]

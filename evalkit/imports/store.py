@@ -14,9 +14,10 @@ import evalkit
 from evalkit.errors import ConfigError
 from evalkit.files import WriteError
 from evalkit.imports.draft import DraftAnswer, DraftRun
-from evalkit.runner.folder import new_run_id, point_latest
+from evalkit.runner.folder import LATEST, new_run_id, point_latest
 from evalkit.runner.journal import Journal, JournalError
 from evalkit.runner.manifest import (
+    MANIFEST,
     Imported,
     Manifest,
     ManifestSuite,
@@ -41,7 +42,7 @@ def store(draft: DraftRun, results: Path) -> Path:
         results: the folder that holds the suites' folders.
 
     Returns:
-        The run's folder, to which `latest` then leads. After an error there is nothing of it.
+        The run's folder, to which `latest` then leads unless a newer run is there. After an error nothing of it is.
 
     Raises:
         ConfigError: the draft is no run: no model, a name given twice, an answer to nothing that was asked, two answers
@@ -63,8 +64,20 @@ def store(draft: DraftRun, results: Path) -> Path:
         if isinstance(error, (OSError, JournalError)):
             raise _unwritable(home / run_id, error) from None
         raise
-    point_latest(folder)
+    _point_latest(folder)
     return folder
+
+
+def _point_latest(folder: Path) -> None:
+    """Let `latest` name this run, unless a newer one is there: results of the past do not become the latest."""
+    others = (path.parent.name for path in folder.parent.glob(f"*/{MANIFEST}") if path.parent.name != LATEST)
+    if all(_moment(name) <= _moment(folder.name) for name in others):
+        point_latest(folder)
+
+
+def _moment(run_id: str) -> str:
+    """When a run began, without the random digits behind it."""
+    return run_id.rpartition("-")[0]
 
 
 def _unwritable(folder: Path, error: OSError | JournalError) -> WriteError:
@@ -212,7 +225,7 @@ def _manifest(draft: DraftRun, run_id: str, fingerprint: str) -> Manifest:
         selection=Selection(len(draft.cases)),
         trials=draft.trials,
         threshold=draft.threshold,
-        imported=Imported(draft.tool, Path(draft.source).name, _digest(draft)),
+        imported=Imported(draft.tool, Path(draft.source).resolve().name, _digest(draft)),
     )
 
 

@@ -10,7 +10,7 @@ from typing import Final
 
 from evalkit.errors import ConfigError, Location
 from evalkit.imports.casetable import CaseTable, policy_of
-from evalkit.imports.columns import POLICY, Column, Facts, Plan, Survey, fit_for_id, is_empty, plan
+from evalkit.imports.columns import POLICY, Column, Facts, Plan, Survey, accepted, fit_for_id, is_empty, plan
 from evalkit.imports.draft import DraftCase, DraftPrompt, DraftSuite, Share
 from evalkit.imports.gathering import Notes
 from evalkit.imports.options import ImportOptions
@@ -112,7 +112,7 @@ def _surveyed(
 def _cases(rows: SpooledRows, columns: Plan, notes: Notes) -> Iterator[DraftCase]:
     ids: set[str] = set()
     for where, row in rows:
-        expected = MISSING if columns.expected is None else row.get(columns.expected)
+        expected = MISSING if columns.expected is None else accepted(row.get(columns.expected))
         variables = {column.name: _filled(row.get(column.source)) for column in columns.inputs}
         if all(map(is_empty, variables.values())):
             notes.add(where, "row", "there is no input in this row", remedy="fill it in, or leave it out")
@@ -197,6 +197,9 @@ def scorers_for(facts: Facts | None) -> tuple[tuple[Json, ...], tuple[str, ...]]
 
 
 def _by_shape(facts: Facts) -> tuple[dict[str, Json], str]:
+    if facts.structured and facts.lists == facts.filled:
+        scorer = "contains_any" if facts.longest <= _SHORT else "f1"
+        return {scorer: {"ignore_case": True} if scorer == "contains_any" else {}}, "any text of a list is right"
     if facts.structured:
         return {"json_equal": {}}, "what is expected is lists or objects"
     if facts.numbers == facts.filled:

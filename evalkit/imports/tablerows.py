@@ -36,7 +36,7 @@ def table_rows(source: Path | str) -> Iterator[TableRow]:
     if isinstance(source, str):
         from evalkit.suite.tables import hub_rows
 
-        return _stored(hub_rows(source, Location(source)))
+        return _stored(hub_rows(source, Location(source), named=True))
     reader = _READERS.get(source.suffix.lower())
     if reader is None:
         raise ConfigError(
@@ -166,7 +166,7 @@ def _mapping(row: Json | ConfigError, where: Location) -> Mapping[str, Json] | C
 def _parquet(path: Path) -> Iterator[TableRow]:
     from evalkit.suite.tables import parquet_rows
 
-    return _stored(parquet_rows(path))
+    return _stored(parquet_rows(path, named=True))
 
 
 def _stored(rows: Iterator[Row | ConfigError]) -> Iterator[TableRow]:

@@ -196,8 +196,8 @@ class LabelScreen(Screen[None]):
 
     def _foot(self, width: int) -> str:
         first = "enter choose" if self._session.task.kind is Kind.LABEL else "enter write"
-        hints = [first, "u undo", "s skip", "f unsure", "t note", "/ filter", "p prompt"]
-        hints += ["a answers"] if self._has_answers else []
+        answers = ["a answers"] if self._has_answers else []
+        hints = [first, "u undo", "s skip", *answers, "f unsure", "t note", "/ filter", "p prompt"]
         last = "? help  q quit"
         while hints and len("  ".join([*hints, last])) > width:
             hints.pop()

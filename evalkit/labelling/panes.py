@@ -109,4 +109,4 @@ def keys_pane(session: Session, quick: Mapping[str, Json], width: int) -> Conten
 def _cell(key: str, name: str, width: int, *, chosen: bool) -> Content:
     gap = " " * max(1, width - 3 - Content(name).cell_length)
     style = "reverse bold" if chosen else ""
-    return Content.assemble((key, "bold $primary"), ("*" if chosen else " "), (name, style), gap)
+    return Content.assemble((key, "bold $accent"), ("*" if chosen else " "), (name, style), gap)

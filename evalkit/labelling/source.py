@@ -151,7 +151,7 @@ def read_items(document: Document, path: Path) -> Sequence[Item]:
         names = [name_of(row, again) for row in rows]
     _check_ids(names, rows)
     files = _files(document, path.parent)
-    return [_item(case_of(row, name, ()), row, files) for row, name in zip(rows, names, strict=True)]
+    return [_item(_case(row, name), row, files) for row, name in zip(rows, names, strict=True)]
 
 
 def _check_ids(names: Sequence[str], rows: Sequence[Row]) -> None:
@@ -177,6 +177,11 @@ def _files(document: Document, folder: Path) -> Mapping[str, Mapping[str, Any]]:
 
 def _path_of(file: str, folder: Path) -> str:
     return file if file.startswith(_HUB) else str(beside(folder, file))
+
+
+def _case(row: Row, name: str) -> Case:
+    """The case of a sound row, without scorers."""
+    return case_of(row, name, (), [()] * len(row.data.get("turns", ())))
 
 
 def _item(case: Case, row: Row, files: Mapping[str, Mapping[str, Any]]) -> Item:

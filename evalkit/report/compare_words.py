@@ -23,7 +23,7 @@ DIRECTION: Final[Mapping[tuple[bool, bool, bool], str]] = {
     (True, False, True): "The prompts are the same.",
     (True, False, False): "The prompts are the same.",
     (False, True, True): "The prompts differ (see the diff).",
-    (False, False, True): "The prompts' texts are the same; what they are given differs: vars, pictures or tools.",
+    (False, False, True): "The prompts' texts are the same; what they are given may differ: vars, pictures or tools.",
     (False, False, False): "The prompts differ; these runs did not keep their texts.",
 }
 """What can be said of two prompts: whether they are alike, whether their texts differ, whether both were kept."""

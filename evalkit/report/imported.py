@@ -9,6 +9,7 @@ from evalkit.runner.manifest import Manifest
 
 _SHOWN = 12
 """Characters shown of a file's SHA-256."""
+_THEIRS = "it asked the models and judged their answers"
 
 
 def imported_line(manifest: Manifest, quoted: Callable[[str], str] = str) -> str:
@@ -21,9 +22,10 @@ def imported_line(manifest: Manifest, quoted: Callable[[str], str] = str) -> str
     source = manifest.imported
     if source is None:
         return ""
+    judged = "it asked the models; their answers were judged anew" if manifest.rescored_at else _THEIRS
     return (
-        f"Imported from {quoted(source.source)}, results of {quoted(source.tool)}: it asked the models and judged "
-        "their answers. Times are as it took them, tokens and costs as it said them."
+        f"Imported from {quoted(source.source)}, results of {quoted(source.tool)}: {judged}. "
+        "Times are as it took them, tokens and costs as it said them."
     )
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Final
@@ -23,22 +23,29 @@ _NAME: Final = re.compile(r"[\w.-]+(/[\w.-]+)?", re.ASCII)
 _EXAMPLE: Final = "write hf://org/name?split=test, with &config=... and &revision=... where the dataset needs them"
 
 
-def parquet_rows(path: Path) -> Rows:
+def parquet_rows(path: Path, *, named: bool = False) -> Rows:
     """Read the rows of a parquet file.
+
+    Args:
+        path: the file.
+        named: whether class labels come as their names; else as their numbers.
 
     Raises:
         ConfigError: not a parquet file, or a cell that is not text, a number, a list or a mapping of these.
     """
     where = Location(path)
-    yield from _rows(_load(where, "parquet", data_files=str(path), split="train", streaming=True), str(path))
+    yield from _rows(
+        _load(where, "parquet", data_files=str(path), split="train", streaming=True, named=named), str(path)
+    )
 
 
-def hub_rows(url: str, where: Location) -> Rows:
+def hub_rows(url: str, where: Location, *, named: bool = False) -> Rows:
     """Read the rows of a split of a dataset on the hub, from the local cache where it holds them.
 
     Args:
         url: `hf://org/name?split=test`, with `config` and `revision` where wanted.
         where: the place of the URL in the suite.
+        named: whether class labels come as their names; else as their numbers.
 
     Raises:
         ConfigError: a malformed URL, a dataset, config or split that does not exist, no network.
@@ -48,7 +55,7 @@ def hub_rows(url: str, where: Location) -> Rows:
     if "split" not in options:
         splits = _splits(name, config, revision, where)
         raise ConfigError(f"{url} names no split", where=where, remedy=f"add ?split= with one of: {splits}")
-    yield from _rows(_load(where, name, config, split=options["split"], revision=revision), url)
+    yield from _rows(_load(where, name, config, split=options["split"], revision=revision, named=named), url)
 
 
 def _parsed(url: str, where: Location) -> tuple[str, dict[str, str]]:
@@ -71,10 +78,11 @@ def _splits(name: str, config: str | None, revision: str | None, where: Location
         raise _refused(error, where) from None
 
 
-def _load(where: Location, *args: Json, **options: Json) -> Iterable[Mapping[str, Json]]:
+def _load(where: Location, *args: Json, named: bool, **options: Json) -> Iterable[Mapping[str, Json]]:
     try:
         dataset: Iterable[Mapping[str, Json]] = _library().load_dataset(*args, **options)
-        iterator = iter(dataset)
+        labels = _labels(dataset) if named else {}
+        iterator = (_named(cells, labels) for cells in dataset) if labels else iter(dataset)
         first = next(iterator, None)
     except Exception as error:  # noqa: BLE001 - as above
         raise _refused(error, where) from None
@@ -89,6 +97,23 @@ def _chained(
         yield from rest
     except Exception as error:  # noqa: BLE001 - as above
         raise _refused(error, where) from None
+
+
+def _labels(dataset: object) -> dict[str, list[str]]:
+    """The names of the labels in each column of class labels."""
+    features = getattr(dataset, "features", None) or {}
+    return {column: feature.names for column, feature in features.items() if getattr(feature, "names", None)}
+
+
+def _named(cells: Mapping[str, Json], labels: Mapping[str, Sequence[str]]) -> Mapping[str, Json]:
+    """A row with its class labels by name; -1 stands for none."""
+    return {**cells, **{column: _name(cells.get(column), names) for column, names in labels.items()}}
+
+
+def _name(number: Json, names: Sequence[str]) -> Json:
+    if not isinstance(number, int) or number >= len(names):
+        return number
+    return names[number] if number >= 0 else None
 
 
 def _library() -> ModuleType:

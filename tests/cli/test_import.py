@@ -30,6 +30,8 @@ def test_a_table_becomes_a_suite(evalkit, tmp_path):
         "wrote evals/suite.yaml",
         "wrote evals/prompts/imported.yaml",
         "wrote evals/models.yaml",
+        "To do:",
+        "  prompt imported: say what the labels mean",
         "Next:",
         "  evalkit run evals/suite.yaml",
     ]
@@ -85,6 +87,7 @@ def test_json_tells_all(evalkit, tmp_path):
     ]
     assert told["written"][0] == "lossy/suite.yaml"
     assert told["problems"] == []
+    assert told["todo"] == ["prompt imported: say what the labels mean"]
     assert told["next"] == "evalkit validate lossy/suite.yaml"
 
 

@@ -99,6 +99,26 @@ def test_stored_runs_are_looked_at(in_process, suite, tmp_path) -> None:
     assert "1 stored run could not be read" in out
 
 
+def test_errors_are_no_answers(in_process, suite, tmp_path) -> None:
+    path = suite()
+    cases = load_suite(tmp_path / path).cases
+    everywhere = {case.id: [True, "timeout"] for case in cases}
+    store_run(
+        tmp_path / "results" / "tiny" / "20260101-000000-aaaa",
+        {"a": everywhere, "b": everywhere},
+        trials=2,
+        case_vars={case.id: case.vars for case in cases},
+        expected={case.id: case.expected for case in cases},
+    )
+    assert "40 of 40 cases were passed by all 2 candidates" in in_process("lint", path, width=200)
+
+
+def test_scorers_that_ask_a_model_are_named(in_process, suite) -> None:
+    out = in_process("lint", suite(judge="j", scorers=[{"judge": {"rubric": "It is kind.", "name": "kind"}}]))
+    assert "not asked about made-up answers" in out
+    assert ": kind;" in out
+
+
 def test_what_has_changed_since_is_not_looked_at(in_process, suite, tmp_path) -> None:
     path = suite()
     everywhere = {f"c{number}": True for number in range(40)}

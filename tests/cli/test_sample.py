@@ -69,6 +69,14 @@ def test_personal_data_is_told_or_replaced(in_process, logs, tmp_path) -> None:
     assert "[EMAIL_1], call [PHONE_1]" in text
 
 
+def test_what_is_masked_is_not_quoted(in_process, tmp_path) -> None:
+    rows = [f"{name}@example.com is my mail, {ask}" for name in ("jo", "al", "mia") for ask in ("help", "call back")]
+    (tmp_path / "logs.csv").write_text("\n".join(["message", *(f'"{row}"' for row in rows)]))
+    out = in_process("sample", "logs.csv", "-n", 2, "-o", "a.jsonl", "--mask", width=200)
+    assert "[EMAIL] is my mail" in out
+    assert "example" not in out
+
+
 def test_a_folder_gets_a_suite_that_can_be_labelled(in_process, logs, tmp_path) -> None:
     out = in_process("sample", logs, "-n", 5, "-o", "new", "--text", "message", "--time", "at")
     suite = (tmp_path / "new" / "suite.yaml").read_text()

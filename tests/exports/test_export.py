@@ -210,3 +210,15 @@ def test_json_is_compared_as_json_by_openais_evals(suite_of, exported):
     done = exported(suite, "openai-evals")
     assert json.loads(done.files[1].read_text())["ideal"] == '{"a": [1]}'
     assert "JsonMatch" in done.files[0].read_text()
+
+
+def test_cases_of_a_suite_that_keeps_its_data_at_home_say_so_themselves(suite_of, exported):
+    suite = suite_of(cases(), data_policy="local", vars={"shared": 1})
+    for name in ("jsonl", "csv", "parquet"):
+        done = exported(suite, name)
+        assert b"data_policy" in done.files[0].read_bytes()
+        assert told(done, lost=False) == ["vars that all cases share stay in the suite: shared"]
+    for name in ("inspect", "openai-evals", "promptfoo"):
+        refused = exported(suite, name)
+        assert refused.files == ()
+        assert "`data_policy: local`" in " ".join(told(refused, lost=True))

@@ -206,7 +206,7 @@ def test_what_else_a_config_cannot_hold_is_named(suite_of, exported):
     cases = [
         {"id": "a", "vars": {"text": "file://x"}, "expected": "x", "data_policy": "local"},
         {"id": "b", "vars": {"text": "{{ shared }}\n"}, "expected": "x", "turns": [{"user": "more"}]},
-        {"id": "c", "vars": {"text": None}, "expected": "x"},
+        {"id": "c", "vars": {"text": None, "n": [{"deep": 1.0}]}, "expected": "x"},
     ]
     tool = {"name": "f", "description": "d", "parameters": {"type": "object"}}
     prompts = [
@@ -218,6 +218,6 @@ def test_what_else_a_config_cannot_hold_is_named(suite_of, exported):
     lost = {note.kind: note.message for note in done.notes if note.lost}
     assert {"suite", "prompt", "var", "turn"} == lost.keys()
     changed = " ".join(note.message for note in done.notes if not note.lost)
-    for words in ("`gate:`", "looks like a template", "line end", "null", "more than text and vars"):
+    for words in ("`gate:`", "looks like a template", "line end", "null", "1.0", "more than text and vars"):
         assert words in changed
     assert [path.name for path in done.files] == [CONFIG, "logic.json"]

@@ -180,7 +180,7 @@ CHAT = [{"system": "Answer {{ how }}."}, {"user": "Q: {{ text }}\n"}]
 def test_a_promptfoo_config_comes_back(suite_of, exported, tmp_path):
     cases = [
         {"id": "a", "vars": {"text": "no", "how": "briefly"}, "expected": "yes", "tags": ["en", "x y"]},
-        {"id": "b b/é", "vars": {"text": "two\nlines", "how": 1.0}, "expected": 42, "tags": ["1"]},
+        {"id": "b b/é", "vars": {"text": "two\nlines", "how": 1.25}, "expected": 42, "tags": ["1"]},
         {"id": "c", "vars": {"text": ["a", "b"], "how": {"k": [None, True]}}, "expected": 2.5},
         {"id": "d", "vars": {"text": "2024-01-01", "how": "0123"}, "expected": "no"},
         {"id": "e", "vars": {"text": "q\"uo'te: # {}", "how": "日本😀"}, "expected": True},

@@ -121,7 +121,7 @@ def test_what_is_no_grade_is_no_verdict(tmp_path: Path, value: Any, lost: bool) 
     first, _ = run.answers
     assert (first.passed, first.verdicts) == (None, ())
     assert any(note.lost for note in run.notes) is lost
-    assert any("1 of 2 answers have no verdict" in note.message for note in run.notes)
+    assert any("answers without a verdict: 1 of 2" in note.message for note in run.notes)
 
 
 def test_the_first_scorer_decides_and_the_others_are_reported(tmp_path: Path) -> None:
@@ -159,7 +159,7 @@ def test_errors_are_errors_and_limits_are_told(tmp_path: Path) -> None:
     assert (str(first.error.kind) if first.error else "", second.passed) == ("timeout", True)
     assert [note.message for note in run.notes] == [
         "its status is 'error': what was not finished is not in it",
-        "1 samples were ended by the token limit",
+        "samples that the token limit ended, and that were judged as they stood: 1",
     ]
 
 
@@ -334,3 +334,24 @@ def test_what_is_no_log_is_refused_with_its_reason(tmp_path: Path, content: byte
     path.write_bytes(content)
     with pytest.raises(ConfigError, match=told):
         read(path, ImportOptions())
+
+
+def test_a_damaged_log_in_a_folder_is_told_and_other_json_passed_over(tmp_path: Path) -> None:
+    folder = tmp_path / "logs"
+    folder.mkdir()
+    whole = inspect_json(folder / "1.json", [inspect_sample("a")])
+    (folder / "2.json").write_bytes(whole.read_bytes()[:-9])
+    (folder / "settings.json").write_text("[]")
+    assert [note.where.path.name for note in read(folder, ImportOptions()).notes if note.lost] == ["2.json"]
+
+
+def test_no_key_is_copied(tmp_path: Path) -> None:
+    header = inspect_header(plan={"config": {"temperature": 0.5, "extra_headers": {"authorization": "sk-of-nobody"}}})
+    header["eval"] |= {
+        "model_base_url": "https://me:sk-of-nobody@localhost/v1",
+        "model_args": {"api_key": "sk-of-nobody"},
+    }
+    run = read(inspect_json(tmp_path / "log.json", [inspect_sample()], header), ImportOptions())
+    folder = store(run, tmp_path / "results")
+    assert run.models[0].params == {"temperature": 0.5}
+    assert not any("sk-of-nobody" in path.read_text() for path in folder.iterdir())

@@ -142,3 +142,13 @@ def test_what_holds_no_sample_is_refused(tmp_path: Path, text: str) -> None:
 def test_a_folder_without_samples_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"holds no file samples_\*\.jsonl"):
         read(tmp_path, ImportOptions())
+
+
+def test_results_that_cannot_be_read_are_told(tmp_path: Path) -> None:
+    path = lm_eval_file(tmp_path / "org__tiny", "sums", [lm_eval_row(1)])
+    (path.parent / "results_2025-01-02T03-04-05.678901.json").write_text('{"model_name": "gr')
+    run = read(path.parent, ImportOptions())
+    [note] = run.notes
+    assert "not JSON" in note.message
+    assert "called as its folder" in note.message
+    assert (run.models[0].name, note.lost) == ("org/tiny", False)

@@ -8,6 +8,7 @@ import random
 import pytest
 
 from evalkit.errors import ConfigError, EvalkitError
+from evalkit.imports.guess import guess
 from evalkit.imports.logs import read
 from evalkit.imports.options import AS_THEY_ARE, ImportOptions
 from evalkit.imports.write import write_suite
@@ -67,7 +68,45 @@ EVENT_SPAN = otlp(
         {"name": "gen_ai.choice", "attributes": [attribute("content", "shipping")]},
     ],
 )
+CHUNKS = [{"model": "gpt-4o-mini-2024", "choices": [{"delta": {"content": piece}}]} for piece in ("ship", "ping")]
+STREAM = "".join(f"data: {json.dumps(chunk)}\n\n" for chunk in [*CHUNKS, {"choices": []}]) + "data: [DONE]\n"
+DELTAS = [
+    {"type": "message_start", "message": {"model": "claude-sonnet-4"}},
+    {"type": "content_block_delta", "delta": {"type": "thinking_delta", "thinking": "hm"}},
+    {"type": "content_block_delta", "delta": {"type": "text_delta", "text": "shipping"}},
+]
+EVENTS = f"event: response.completed\ndata: {json.dumps({'type': 'response.completed', 'response': OUTPUT})}\n"
 FORMS = {
+    "OpenAI, streamed": {"request": {"body": CHAT}, "response": {"status": 200, "body": STREAM}},
+    "OpenAI, in pieces": {"request": CHAT, "response": CHUNKS},
+    "Anthropic, streamed": {"request": CLAUDE, "response": DELTAS},
+    "Responses, streamed": {"request": RESPONSES, "response": EVENTS},
+    "LiteLLM's table": {
+        "request_id": "a",
+        "custom_llm_provider": "openai",
+        "messages": json.dumps(ASKED),
+        "response": json.dumps(CHOICE),
+        "model_parameters": {"temperature": 0},
+    },
+    "Langfuse": {"type": "GENERATION", "model": "gpt-4o", "input": {"messages": ASKED}, "output": "shipping"},
+    "LangSmith": {"run_type": "llm", "inputs": {"messages": ASKED}, "outputs": CHOICE},
+    "ShareGPT": {
+        "conversations": [
+            {"from": "system", "value": SYSTEM},
+            {"from": "human", "value": "Where is my parcel?"},
+            {"from": "gpt", "value": "shipping"},
+        ]
+    },
+    "Gemini": {
+        "model": "gemini-2.5-flash",
+        "request": {
+            "system_instruction": {"parts": [{"text": SYSTEM}]},
+            "contents": [{"role": "user", "parts": [{"text": "Where is my parcel?"}]}],
+            "generationConfig": {"maxOutputTokens": 9},
+        },
+        "response": {"candidates": [{"content": {"role": "model", "parts": [{"text": "shipping"}]}}]},
+    },
+    "Ollama": {"request": CHAT, "response": {"message": {"role": "assistant", "content": "shipping"}, "done": True}},
     "OpenAI": {"request": CHAT, "response": CHOICE},
     "OpenAI in a proxy": {
         "request": {"headers": HEADERS, "url": "https://x", "body": CHAT},
@@ -88,6 +127,9 @@ FORMS = {
         "events": [{"name": "gen_ai.choice", "attributes": {"content": "shipping"}}],
     },
 }
+
+
+GUESSED = sorted(FORMS.keys() - {"a span"})
 
 
 def log(tmp_path, *rows, name="log.jsonl", **options):
@@ -167,9 +209,42 @@ def test_ids_of_the_source_are_kept_where_they_differ(tmp_path):
 
 def test_the_same_parameters_are_the_suites(tmp_path):
     assert log(tmp_path, {"request": CHAT}).settings == {"params": {"temperature": 0}}
-    draft = log(tmp_path, {"request": CHAT}, {"request": {**CHAT, "temperature": 1}})
-    assert draft.settings == {}
-    assert any("differ in temperature" in note.message for note in draft.notes)
+    several = {**CHAT, "max_completion_tokens": 5, "stop": "\n", "seed": True, "response_format": {"type": "text"}}
+    draft = log(tmp_path, {"request": several}, {"request": {**several, "temperature": 1, "top_p": 7}})
+    assert draft.settings == {"params": {"max_tokens": 5, "stop": ["\n"]}}
+    assert any("differ in temperature," in note.message for note in draft.notes)
+    assert write_suite(draft, tmp_path / "out").problems == ()
+
+
+def test_what_the_suite_does_not_set_is_told(tmp_path):
+    begun = {**CLAUDE, "thinking": {"type": "enabled"}, "messages": [*ASKED[1:], {"role": "assistant", "content": "{"}]}
+    text = {"format": {"type": "json_schema"}}
+    draft = log(tmp_path, {"request": begun, "response": SAID}, {"request": {**RESPONSES, "text": text}})
+    (words,) = [note.message for note in draft.notes if note.kind == "setting"]
+    assert words.endswith("text.format, the beginning of the answer, thinking")
+    assert json.loads(draft.files["outputs.jsonl"])["output"] == "shipping"
+
+
+def test_answers_that_are_json_are_answers(tmp_path):
+    draft = log(tmp_path, {"input": ASKED, "output": '{"queue": "shipping"}'})
+    assert json.loads(draft.files["outputs.jsonl"])["output"] == '{"queue": "shipping"}'
+
+
+@pytest.mark.parametrize(
+    ("row", "model"),
+    [
+        (FORMS["Ollama"], {"provider": "ollama", "model": "gpt-4o-mini"}),
+        (
+            {"model": "bedrock/anthropic.x", "messages": ASKED},
+            {"provider": "bedrock", "model": "anthropic.x", "region": "us-east-1"},
+        ),
+        ({**FORMS["LiteLLM's table"], "model": "m", "custom_llm_provider": "groq"}, {"provider": "groq", "model": "m"}),
+    ],
+)
+def test_who_serves_a_model(tmp_path, row, model):
+    draft = log(tmp_path, row)
+    assert list(draft.models.values()) == [model]
+    assert write_suite(draft, tmp_path / "out").problems == ()
 
 
 def test_requests_and_answers_of_a_batch_are_joined(tmp_path):
@@ -179,8 +254,15 @@ def test_requests_and_answers_of_a_batch_are_joined(tmp_path):
         "".join(json.dumps({"custom_id": name, "method": "POST", "body": CHAT}) + "\n" for name in "ab")
     )
     answer = {"id": "r", "custom_id": "b", "response": {"status_code": 200, "body": CHOICE}, "error": None}
-    (folder / "out.jsonl").write_text(json.dumps(answer) + "\n" + json.dumps({**answer, "custom_id": "c"}) + "\n")
+    failed = {"id": "r", "custom_id": "a", "response": None, "error": {"code": "expired"}}
+    rows = (answer, failed, {**answer, "custom_id": "c"})
+    (folder / "out.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    with pytest.raises(ConfigError, match="3 answers without a request") as caught:
+        read(folder / "out.jsonl", AS_THEY_ARE)
+    assert "import their folder" in caught.value.remedy
+    assert guess(str(folder)) == "logs"
     draft = read(folder, AS_THEY_ARE)
+    assert [(share.found, share.carried) for share in draft.shares] == [(3, 2)]
     assert [case.id for case in draft.cases] == ["a", "b"]
     assert json.loads(draft.files["outputs.jsonl"]) == {"id": "b", "output": "shipping"}
     assert "1 answer without a request, such as 'c'" in [note.message for note in draft.notes if note.lost]
@@ -200,6 +282,9 @@ def test_requests_and_answers_of_a_batch_are_joined(tmp_path):
         ({"request": {"messages": [{"role": "assistant", "content": "x"}]}}, "nobody asks anything"),
         ({"response": CHOICE}, "an answer without its request"),
         ({"x": 1}, "no request in this row"),
+        ({"url": "/v1/embeddings", "body": {"model": "e", "input": "x"}}, "no answer in words"),
+        ({"request": {**RESPONSES, "previous_response_id": "r"}}, "goes on from an earlier answer"),
+        ({"request": {"prompt": {"id": "p"}, "input": "x"}}, "its prompt is kept elsewhere"),
         ("[1]", "an object"),
         ("nope", "not JSON"),
         (otlp(attribute("gen_ai.operation.name", "chat")), "switched on"),
@@ -251,6 +336,17 @@ def test_links_out_of_a_folder_are_not_followed(tmp_path):
     (folder / "link.jsonl").symlink_to(tmp_path / "secret.jsonl")
     with pytest.raises(ConfigError, match=r"no \.json or \.jsonl"):
         read(folder, AS_THEY_ARE)
+
+
+@pytest.mark.parametrize("form", GUESSED)
+def test_logs_are_recognised(tmp_path, form):
+    (tmp_path / "log.jsonl").write_text(json.dumps(FORMS[form]) + "\n")
+    assert guess(str(tmp_path / "log.jsonl")) == "logs"
+
+
+def test_conversations_with_labels_are_a_table(tmp_path):
+    (tmp_path / "t.jsonl").write_text(json.dumps({"messages": ASKED, "label": "x"}) + "\n")
+    assert guess(str(tmp_path / "t.jsonl")) == "table"
 
 
 @pytest.mark.parametrize("form", FORMS)

@@ -49,6 +49,7 @@ def lost(draft):
         ("basic.includes:Includes", "green", "", "contains_any", "it is green", "it is Green"),
         ("basic.includes:Includes", ["green"], "    ignore_case: true\n", "contains_any", "it is Green", "blue"),
         ("basic.fuzzy_match:FuzzyMatch", ["The Green!"], "", "contains_any", "it is green", "blue"),
+        ("basic.fuzzy_match:FuzzyMatch", ["A", "B"], "", "contains_any", "it is (a)", "it"),
         ("basic.json_match:JsonMatch", '{"a": 1, "b": [2]}', "", "json_equal", '{"b": [2], "a": 1}', '{"a": 1}'),
         ("basic.json_match:JsonMatch", ['{"a": 1}', '{"a": 2}'], "", "any_of", '{"a": 2}', '{"a": 3}'),
         ("basic.json_validator:JsonValidator", None, "", "json", "{}", "{"),
@@ -100,12 +101,14 @@ def test_samples_become_cases_with_a_common_prompt(tmp_path):
 def test_examples_stand_before_the_last_message(tmp_path):
     path = registry(tmp_path, "basic.match:Match", args="    num_few_shot: 1\n    few_shot_jsonl: x/few.jsonl\n")
     shot = [{"role": "user", "content": "snow"}, {"role": "assistant", "content": "white"}]
-    (tmp_path / "data" / "x" / "few.jsonl").write_text((json.dumps({"sample": shot}) + "\n") * 2)
-    assert read(path, AS_THEY_ARE).prompts[0].messages[1:] == (
-        {"user": "snow"},
-        {"assistant": "white"},
-        {"user": "{{ input }}"},
-    )
+    named = [{**message, "role": "system", "name": f"example_{message['role']}"} for message in shot]
+    for spelling in (shot, named):
+        (tmp_path / "data" / "x" / "few.jsonl").write_text((json.dumps({"sample": spelling}) + "\n") * 2)
+        assert read(path, AS_THEY_ARE).prompts[0].messages[1:] == (
+            {"user": "snow"},
+            {"assistant": "white"},
+            {"user": "{{ input }}"},
+        )
 
 
 def test_different_openings_stand_with_their_cases(tmp_path):
@@ -123,6 +126,7 @@ def test_different_openings_stand_with_their_cases(tmp_path):
         ("closedqa", None, "judge"),
         ("fun", {"Yes": 1.0, "No": 0.0}, "judge_choice"),
         ("fun", {"1": 1, "2": 2, "5": 5}, "judge_choice"),
+        ("fun", "from_strings", "judge_choice"),
     ],
 )
 def test_models_that_judge(tmp_path, spec, scores, scorer):
@@ -133,7 +137,7 @@ def test_models_that_judge(tmp_path, spec, scores, scorer):
         f"    modelgraded_spec: {spec}\n",
     )
     (tmp_path / "modelgraded").mkdir()
-    content = {"prompt": "Is {completion} funny?", "choice_scores": scores}
+    content = {"prompt": "Is {completion} funny?", "choice_strings": "12345", "choice_scores": scores}
     (tmp_path / "modelgraded" / f"{spec}.yaml").write_text(json.dumps(content if scores else {"prompt": "x"}))
     draft = read(path, AS_THEY_ARE)
     assert lost(draft) == []
@@ -192,7 +196,7 @@ def test_one_of_several_evals_is_chosen_by_name(tmp_path):
     )
     with pytest.raises(ConfigError, match="2 evals") as caught:
         read(path, AS_THEY_ARE)
-    assert caught.value.remedy == "choose: --name colours"
+    assert caught.value.remedy == "choose one with --name: colours, other"
     assert read(path, ImportOptions(name="colours")).scorers == ("starts_with",)
     assert read(path, ImportOptions(name="other")).scorers == ("contains_any",)
     with pytest.raises(ConfigError, match="did you mean `other`"):

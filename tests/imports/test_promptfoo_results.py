@@ -203,6 +203,15 @@ def test_two_providers_of_one_name_are_two_models(tmp_path: Path) -> None:
     assert [(one.model, one.passed) for one in run.answers] == [("acme:model", False), ("acme:model-2", True)]
 
 
+def test_a_prompt_that_is_told_only_as_it_was_sent_is_one(tmp_path: Path) -> None:
+    rows = [promptfoo_row(test, promptIdx=None, prompt={"raw": f"Say {test}"}) for test in range(3)]
+    path = tmp_path / "out.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    run = read(path, ImportOptions())
+    assert [(prompt.name, prompt.template) for prompt in run.prompts] == [("prompt-1", ())]
+    assert (len(run.cases), run.notes) == (3, ())
+
+
 def test_empty_cells_are_told_and_cost_nothing(tmp_path: Path) -> None:
     run = imported(tmp_path, promptfoo_row(0, 0), promptfoo_row(0, 1), promptfoo_row(1, 0))
     [note] = run.notes
@@ -225,6 +234,9 @@ def test_a_limit_and_names_for_what_has_none(tmp_path: Path) -> None:
     rows = [promptfoo_row(test, provider="", promptIdx=None) for test in range(4)]
     run = imported(tmp_path, *rows, options=ImportOptions(limit=2, models=("mine",), prompt="plain", name="Mine"))
     assert (len(run.cases), run.models[0].name, run.prompts[0].name, run.suite) == (2, "mine", "plain", "mine")
+    assert not run.notes
+    [note] = imported(tmp_path, *rows).notes
+    assert (note.message, note.lost) == ("does not say which model answered", False)
 
 
 @pytest.mark.parametrize(

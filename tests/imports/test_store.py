@@ -68,6 +68,22 @@ def test_the_manifest_tells_where_it_comes_from(source: Path, tmp_path: Path) ->
     assert (folder.parent / "latest").resolve() == folder.resolve()
 
 
+def test_latest_stays_with_the_newest_run(source: Path, tmp_path: Path) -> None:
+    latest = tmp_path / "results" / "sums" / "latest"
+    newer = store(draft(source, created_at="2026-01-01T00:00:00+00:00"), tmp_path / "results")
+    store(draft(source), tmp_path / "results")
+    assert latest.resolve() == newer.resolve()
+    again = store(draft(source, created_at="2026-01-01T00:00:00+00:00"), tmp_path / "results")
+    assert latest.resolve() == again.resolve()
+
+
+def test_a_folder_is_called_by_its_name(source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    imported = read_manifest(store(replace(draft(source), source=".", files=(source,)), tmp_path / "results")).imported
+    assert imported is not None
+    assert imported.source == tmp_path.name
+
+
 def test_the_cost_is_what_the_tool_said(source: Path, tmp_path: Path) -> None:
     run = load_run(store(draft(source), tmp_path / "results"))
     assert [row.record.cost_usd for row in run.rows if row.record] == [0.25, None, None]

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from evalkit.errors import ConfigError, ConfigErrors
-from evalkit.labelling.shown import cleaned, multiline, single_line, time_left
+from evalkit.labelling.shown import cleaned, multiline, parts_of, single_line, time_left
 from evalkit.labelling.source import open_source
 from evalkit.labelling.task import Kind, Task, task_of
 
@@ -114,6 +114,18 @@ def test_what_cannot_be_read_is_an_error_with_its_place(tmp_path, name, text, wo
 def test_a_suite_that_nobody_could_run_yet_can_be_labelled(tmp_path):
     source = suite(tmp_path, [{"label": ["x"]}, {"no_such_scorer": 1}], models=["nobody"])
     assert [item.case.id for item in source.items] == ["a"]
+
+
+def test_scripted_conversations_are_shown_turn_by_turn(tmp_path):
+    cases = [
+        {
+            "id": "a",
+            "vars": {"t": 1},
+            "turns": [{"user": "And then?"}, {"user": 2, "expected": 1, "scorers": ["exact"]}],
+        }
+    ]
+    source = suite(tmp_path, ["exact"], json.dumps(cases))
+    assert list(parts_of(source.items[0])) == [("t", "1"), ("user, turn 2", "And then?"), ("user, turn 3", "2")]
 
 
 def test_prompts_are_rendered_and_their_faults_shown(tmp_path):

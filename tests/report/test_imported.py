@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from stored import store_run
 
@@ -42,6 +44,11 @@ def test_nothing_is_said_of_how_evalkit_would_have_asked(summary):
 def test_the_terminal_and_the_page_say_it_too(summary):
     assert next(iter(terminal_lines(summary))).startswith("Imported from out*1*.json, results of promptfoo")
     assert dict(facts(summary))["Imported"].startswith("Imported from out*1*.json")
+
+
+def test_answers_that_were_judged_anew_are_not_said_to_be_judged_by_it(summary):
+    manifest = replace(summary.manifest, rescored_at=("2026-01-01T00:00:00+00:00",))
+    assert "it asked the models; their answers were judged anew. Times" in imported_line(manifest)
 
 
 def test_a_run_of_evalkits_own_says_nothing_of_it(tmp_path):

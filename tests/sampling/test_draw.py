@@ -4,8 +4,10 @@ import csv
 import datetime as dt
 from collections import Counter
 
+import numpy as np
 import pytest
 
+from evalkit.sampling.choose import Balance
 from evalkit.sampling.draw import Input, Sample, draw
 from evalkit.sampling.strata import common, lengths, times
 
@@ -43,15 +45,35 @@ def test_the_same_seed_draws_the_same() -> None:
 
 
 def test_shares_of_tags_and_times_are_kept() -> None:
+    things = ("parcel", "invoice", "password", "lamp", "refund", "coupon", "keyboard", "voucher", "ticket", "receipt")
+    asks = (
+        "Where can I find the {}?",
+        "The {} stopped working, what now?",
+        "I want to cancel my {}.",
+        "Who sells a {}?",
+    )
+    texts = [ask.format(thing) for ask in asks for thing in things]
+    texts += [f"My {thing} number {number} is not here" for thing in things for number in range(16)]
     start = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
     inputs = [
         # The days have nothing to do with the texts: a day of little variety would rightly get fewer choices.
-        Input(text, ("app",) if place % 4 else ("web",), start + dt.timedelta(days=37 * place % len(_COMMON)))
-        for place, text in enumerate(_COMMON)
+        Input(text, ("app",) if place % 4 else ("web",), start + dt.timedelta(days=37 * place % len(texts)))
+        for place, text in enumerate(texts)
     ]
-    sample = draw(inputs, 40, near=1)
+    strata = draw(inputs, 40, near=1).strata
     for stratum in ("tag", "time", "length"):
-        assert all(abs(share.inputs - share.sample) <= 0.1 for share in sample.strata[stratum]), stratum
+        assert all(abs(share.inputs - share.sample) <= 0.1 for share in strata[stratum]), stratum
+
+
+def test_what_is_short_of_choices_by_now_goes_first() -> None:
+    balance = Balance({"tag": ["web", "app", "web", "app"]}, np.array([1, 1, 1, 1]))
+    for _ in range(10):
+        balance.add(0)
+        balance.add(1)
+    assert balance.short_of(np.array([2, 3])).tolist() == pytest.approx([0.15, 0.15], abs=0.05)
+    balance.add(0)
+    web, app = balance.short_of(np.array([2, 3]))
+    assert web <= 0 < app
 
 
 def test_languages_are_told_by_whoever_is_asked() -> None:

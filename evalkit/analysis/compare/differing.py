@@ -41,10 +41,14 @@ class PromptDiff(NamedTuple):
 
 def changed_model(old: ManifestModel, new: ManifestModel) -> tuple[Changed, ...]:
     """The settings of two model rows that differ; the fingerprint only where no setting tells why it does."""
-    changed = tuple(_changed(_flat(asdict(old)), _flat(asdict(new))))
+    changed = tuple(_changed(_flat(_row(old)), _flat(_row(new))))
     if not changed and old.fingerprint != new.fingerprint:
         return (Changed("fingerprint", old.fingerprint, new.fingerprint),)
     return changed
+
+
+def _row(model: ManifestModel) -> dict[str, Json]:
+    return {**asdict(model), "concurrency": model.concurrency or None}  # 0 is not known
 
 
 def changed_prompt(old: ManifestPrompt, new: ManifestPrompt) -> PromptDiff:

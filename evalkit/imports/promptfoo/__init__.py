@@ -27,7 +27,7 @@ def read(source: Path, options: ImportOptions = AS_THEY_ARE) -> DraftSuite:
     from evalkit.imports.write import suite_name
 
     path = _config_of(source)
-    files, notes = Files(path), Notes()
+    files, notes = Files(path), Notes(path.parent)
     config = table_config(path, files, notes) if path.suffix.lower() in _TABLES else load_config(path, files)
     check_keys(config, notes)
     stem = path.parent.resolve().name if path.name in _NAMES else path.stem

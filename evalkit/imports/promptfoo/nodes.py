@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from pathlib import Path as FilePath
 from typing import Any, Final, TypeAlias
 
 from evalkit.errors import Location
@@ -14,6 +15,7 @@ from evalkit.types import Json
 Path: TypeAlias = tuple[str | int, ...]
 
 _MAX_NOTES: Final = 2_000
+_MAX_LINES: Final = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,18 +70,48 @@ class Node:
         return Node(value, lambda _: locate(path))
 
 
+def _at_several(notes: list[Note]) -> Note:
+    first, *more = notes
+    lines = [str(line) for line in dict.fromkeys(note.where.line for note in more) if line is not None]
+    if not lines:
+        return first
+    shown = ", ".join(lines[:_MAX_LINES])
+    rest = f" and {len(lines) - _MAX_LINES} more" if len(lines) > _MAX_LINES else ""
+    return replace(first, message=f"{first.message} (also at line{'s' * (len(lines) > 1)} {shown}{rest})")
+
+
 @dataclass(slots=True)
 class Notes:
-    """Gathers notes, each once, and counts what was found and carried over."""
+    """Gathers notes, each once, and counts what was found and carried over.
 
+    `folder` is the config's: what is to be done names the places by their path from there.
+    """
+
+    folder: FilePath = FilePath()
     notes: list[Note] = field(default_factory=list)
     counts: dict[str, list[int]] = field(default_factory=dict)
     _seen: set[tuple[str, str, str]] = field(default_factory=set)
 
     def lost(self, where: Location, kind: str, message: str, remedy: str = "") -> str:
         """Note what is missing from the result; returns what to write there as a TODO."""
-        self._add(Note(where, kind, message, remedy=remedy))
-        return f"{message} ({where})" + (f": {remedy}" if remedy else "")
+        note = Note(where, kind, message, remedy=remedy)
+        self._add(note)
+        return self.todo(note)
+
+    def todo(self, note: Note) -> str:
+        """Say what is to be done."""
+        path = FilePath(note.where.path)
+        near = path.relative_to(self.folder) if path.is_relative_to(self.folder) else path
+        words = f"{note.message} ({replace(note.where, path=near)})"
+        return f"{words}: {note.remedy}" if note.remedy else words
+
+    def gathered(self) -> tuple[Note, ...]:
+        """All notes; a remark that is made at several places of a file stands once, with their lines."""
+        places: dict[tuple[str, ...], list[Note]] = {}
+        for note in self.notes:
+            one = () if not note.lost else (str(note.where),)
+            places.setdefault((str(note.where.path), note.kind, note.message, note.remedy, *one), []).append(note)
+        return tuple(_at_several(found) for found in places.values())
 
     def remark(self, where: Location, kind: str, message: str, remedy: str = "") -> None:
         """Note what is not quite the same, or decides nothing."""

@@ -15,6 +15,7 @@ from evalkit.imports.promptfoo.messages import MessageError, are_messages, messa
 from evalkit.imports.promptfoo.nodes import Node, Notes
 from evalkit.imports.promptfoo.templates import (
     TemplateError,
+    blank,
     fill,
     is_template,
     names_in,
@@ -51,6 +52,11 @@ class ReadPrompt:
         for text in _texts(list(self.messages)):
             found |= names_in(text) - names_with_default(text)
         return found
+
+    def blank(self, name: str) -> Json:
+        """The value of a var with which its templates show nothing."""
+        found = (blank(text, name) for text in _texts(list(self.messages)))
+        return next((one for one in found if one != ""), "")
 
     @property
     def printed(self) -> frozenset[str]:

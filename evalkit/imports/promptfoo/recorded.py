@@ -25,6 +25,7 @@ from evalkit.imports.promptfoo.templates import TemplateError
 from evalkit.imports.values import items, mapping, one_line, text
 from evalkit.types import MISSING, Case, Json
 
+_RESULTS: Final = Location("results")
 _COMPARING: Final = EXPECTING | {"equals"}
 """The types of assertions that tell what is expected."""
 _ENDINGS: Final = "txt|md|j2|jinja|prompt|json|jsonl|ya?ml"
@@ -48,8 +49,7 @@ def provider_of(told: Json) -> Asked:
     given = {"id": told} if isinstance(told, str) else mapping(told)
     name, label = text(given.get("id")), text(given.get("label"))
     body = {"id": name, "label": label or None, "config": {"model": mapping(given.get("config")).get("model")}}
-    where = Location("provider")
-    read = provider(Node(body, lambda _: where), Files(Path()), Notes())
+    read = provider(Node(body, lambda _: _RESULTS), Files(Path()), Notes())
     called = label or (read.name if read is not None else name)
     if read is not None and "model" in read.row:
         return Asked(called, str(read.row["provider"]), str(read.row["model"]))
@@ -75,9 +75,8 @@ def prompt_stem(label: str, raw: str) -> str:
 
 def template_of(raw: str) -> tuple[tuple[str, str], ...]:
     """A prompt's text as roles with templates, in our Jinja2 where that can be said."""
-    where = Location("prompt")
     try:
-        said = prompt_of_text(raw, Node(raw, lambda _: where))
+        said = prompt_of_text(raw, Node(raw, lambda _: _RESULTS))
     except (ConfigError, MessageError, TemplateError):
         said = ()
     pairs = [next(iter(one.items())) for one in said if isinstance(one, Mapping) and len(one) == 1]
@@ -87,18 +86,17 @@ def template_of(raw: str) -> tuple[tuple[str, str], ...]:
     return (("user", raw),) if raw else ()
 
 
-def case_of(variables: Mapping[str, Json], test: Mapping[str, Json], where: Location, files: Files) -> Case:
+def case_of(variables: Mapping[str, Json], test: Mapping[str, Json], files: Files) -> Case:
     """Make the case of a test.
 
     Args:
         variables: the test's, as they were in force.
         test: with its defaults.
-        where: its place. Files that it names are read only below the results' folder.
-        files: of the results.
+        files: of the results. What a test names is read only below the results' folder.
     """
     asked = {name: plain_var(value) for name, value in variables.items()}
     metadata = mapping(test.get("metadata"))
-    expected, rest = said_to_expect(_asserted(asked, test, where, files), metadata)
+    expected, rest = said_to_expect(_asserted(asked, test, files), metadata)
     return Case(
         id=given_id(metadata) or described_id(text(test.get("description"))),
         vars=asked,
@@ -107,9 +105,10 @@ def case_of(variables: Mapping[str, Json], test: Mapping[str, Json], where: Loca
     )
 
 
-def _asserted(variables: Mapping[str, Json], test: Mapping[str, Json], where: Location, files: Files) -> Json:
+def _asserted(variables: Mapping[str, Json], test: Mapping[str, Json], files: Files) -> Json:
     """What the test's assertions compare answers with."""
-    node = Node({"assert": items(test.get("assert")), "options": mapping(test.get("options"))}, lambda _: where)
+    # No place in a file of the user's own: paths that stand here do not lead out of the folder.
+    node = Node({"assert": items(test.get("assert")), "options": mapping(test.get("options"))}, lambda _: _RESULTS)
     given, options = node.get("assert"), node.get("options")
     asserts = [one for one in given.items() if _compares(one)] if given is not None else []
     if not asserts:

@@ -5,17 +5,16 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import Final
 
 from evalkit.imports.draft import DraftCase, DraftPrompt, DraftSuite
 from evalkit.imports.options import ImportOptions
-from evalkit.imports.promptfoo.assertions import carry_all
-from evalkit.imports.promptfoo.cases import case_id, said_to_expect, tags_of
-from evalkit.imports.promptfoo.context import CaseContext
+from evalkit.imports.promptfoo.cases import case_id
 from evalkit.imports.promptfoo.files import Files
 from evalkit.imports.promptfoo.graders import Graders
+from evalkit.imports.promptfoo.making import Made, make_case
 from evalkit.imports.promptfoo.messages import MessageError
 from evalkit.imports.promptfoo.nodes import Node, Notes
 from evalkit.imports.promptfoo.params import read_config
@@ -25,30 +24,26 @@ from evalkit.imports.promptfoo.specs import Spec, short, without
 from evalkit.imports.promptfoo.templates import TemplateError
 from evalkit.imports.promptfoo.tests import ReadTest, read_tests
 from evalkit.imports.promptfoo.tools import shared_tools
-from evalkit.imports.promptfoo.values import case_vars
 from evalkit.types import Json
 
-_ANSWERED: Final[Spec] = {"length": {"min_chars": 1}}
-_UNASSERTED: Final = "no assertion in promptfoo, where any answer passes; say what is right"
-_NOT_CARRIED: Final = "none of the assertions came along: any answer passes; say what is right"
+_MAX_TODO: Final = 50
 _JUDGES: Final = ("judge", "judge_reference")
 _OUTPUTS: Final = "outputs.jsonl"
+_PROGRAM: Final = "to_do.py"
+_ANSWER: Final = '''"""TODO: none of the providers came along. Ask yours here, or name others in models.yaml."""
+
+
+def answer(messages: list[dict[str, str]]) -> str:
+    """Answer the last message, given all of them with their roles."""
+    raise NotImplementedError("none of the providers came along: write this function, or name models in models.yaml")
+'''
 _PREFIX, _SUFFIX = "prompt_prefix", "prompt_suffix"
-
-
-@dataclass(slots=True)
-class _Made:
-    """A case in the making."""
-
-    case: DraftCase
-    scorers: list[Spec]
-    todo: list[str]
 
 
 def draft_suite(config: Node, name: str, files: Files, notes: Notes, options: ImportOptions) -> DraftSuite:
     """Carry a config over."""
     prompts = read_prompts(config, files, notes)
-    models = _models(config, files, notes, options)
+    models, programs = _with_somebody(_models(config, files, notes, options), config)
     tools = shared_tools(models, files, notes)
     tests = read_tests(config, files, notes, options.limit)
     taken = {model.name for model in models}
@@ -58,7 +53,7 @@ def draft_suite(config: Node, name: str, files: Files, notes: Notes, options: Im
     if threshold is not None:
         settings["threshold"] = threshold
     prompts = prompts or [_prompt_to_do(config, tests)]
-    make = partial(_case, models=models, tools=tools, files=files, notes=notes, graders=graders)
+    make = partial(make_case, models=models, tools=tools, files=files, notes=notes, graders=graders)
     made = [make(test, threshold=None if threshold is not None else test.threshold) for test in tests]
     prompts, made = _with_ends(*_with_filled(prompts, made, notes), tests, notes)
     prompts = _with_instructions(prompts, models, notes)
@@ -75,9 +70,9 @@ def draft_suite(config: Node, name: str, files: Files, notes: Notes, options: Im
         run=tuple(model.name for model in models if not model.embeds) or None,
         description=config.text("description") or "",
         settings=settings,
-        todo=(*_todo(notes), *todo),
-        files=outputs,
-        notes=tuple(notes.notes),
+        todo=(*_todo(notes, made, todo), *todo),
+        files={**programs, **outputs},
+        notes=notes.gathered(),
         shares=notes.shares(),
     )
 
@@ -88,6 +83,18 @@ def _models(config: Node, files: Files, notes: Notes, options: ImportOptions) ->
     from evalkit.suite.starter import candidate_rows
 
     return [ReadModel(name, dict(row), config) for name, row in candidate_rows(list(options.models)).items()]
+
+
+def _with_somebody(models: list[ReadModel], config: Node) -> tuple[list[ReadModel], dict[str, str]]:
+    """Where none of the providers came along, name a program to be written; where there is none, an embedded model."""
+    if any(not model.embeds for model in models):
+        return models, {}
+    if config.get("providers") is None and config.get("targets") is None:
+        from evalkit.suite.starter import EMBEDDED, candidate_rows
+
+        return [*models, ReadModel(EMBEDDED, dict(candidate_rows([EMBEDDED])[EMBEDDED]), config)], {}
+    row: dict[str, Json] = {"provider": "python", "function": f"{_PROGRAM}:answer"}
+    return [*models, ReadModel("to-do", row, config)], {_PROGRAM: _ANSWER}
 
 
 def _settings(
@@ -137,74 +144,7 @@ def _shared_threshold(tests: Sequence[ReadTest]) -> float | None:
     return threshold if threshold is not None and 0 <= threshold <= 1 else None
 
 
-def _case(
-    test: ReadTest,
-    *,
-    threshold: float | None,
-    models: Sequence[ReadModel],
-    tools: Sequence[Mapping[str, Json]],
-    files: Files,
-    notes: Notes,
-    graders: Graders,
-) -> _Made:
-    lost_before = sum(note.lost for note in notes.notes)
-    variables = case_vars(test, files, notes)
-
-    def grader(own: Node | None, kind: str, assertion: Node) -> str:
-        return graders.name([own, test.options.get("provider")], kind, assertion)
-
-    transforms = [one for one in (_provider_transform(models, notes), _transform(test)) if one is not None]
-    context = CaseContext(
-        vars=variables,
-        tools={str(tool["name"]): _schema(tool) for tool in tools},
-        transforms=transforms,
-        live=any(model.live for model in models),
-        grader=grader,
-        files=files,
-        notes=notes,
-        rubric_prompt=test.options.get("rubricPrompt"),
-    )
-    carried = carry_all(list(test.asserts), context, threshold)
-    todo = list(carried.todo)
-    scorers = carried.scorers
-    if not any(next(iter(one.values())).get("weight", 1) for one in scorers):
-        scorers = [*scorers, _answered(tools)]
-        todo.append(_NOT_CARRIED if carried.found else _UNASSERTED)
-    whole = test.whole and carried.found == carried.carried and sum(note.lost for note in notes.notes) == lost_before
-    notes.count("tests", carried=whole)
-    expected, metadata = said_to_expect(context.expected, test.metadata)
-    case = DraftCase(vars=variables, expected=expected, tags=tags_of(metadata))
-    return _Made(case, scorers, todo)
-
-
-def _schema(tool: Mapping[str, Json]) -> Mapping[str, Json]:
-    schema = tool.get("parameters")
-    return schema if isinstance(schema, Mapping) else {}
-
-
-def _transform(test: ReadTest) -> Node | None:
-    return test.options.get("transform") or test.options.get("postprocess")
-
-
-def _provider_transform(models: Sequence[ReadModel], notes: Notes) -> Node | None:
-    """The transform of the providers, where they have the same."""
-    found = [model.transform for model in models if not model.embeds]
-    first = next((one for one in found if one is not None), None)
-    if first is not None and not all(one is not None and one.value == first.value for one in found):
-        words = "a `transform` of its own; here the answers of all models are judged alike"
-        notes.lost(first.where, "provider", words, "make a suite of its own for it")
-        return None
-    return first
-
-
-def _answered(tools: Sequence[object]) -> Spec:
-    """There is an answer: a text, or the call of a tool where there are tools."""
-    if not tools:
-        return _ANSWERED
-    return {"any_of": {"scorers": [_ANSWERED, {"not": {"scorer": {"tool_call": {"calls": "none"}}}}]}}
-
-
-def _with_filled(prompts: list[ReadPrompt], made: list[_Made], notes: Notes) -> tuple[list[ReadPrompt], list[_Made]]:
+def _with_filled(prompts: list[ReadPrompt], made: list[Made], notes: Notes) -> tuple[list[ReadPrompt], list[Made]]:
     """Put the messages of prompts that only a test's vars make into a var of each case."""
     done: list[ReadPrompt] = []
     for number, prompt in enumerate(prompts, 1):
@@ -225,8 +165,8 @@ def _with_filled(prompts: list[ReadPrompt], made: list[_Made], notes: Notes) -> 
 
 
 def _with_ends(
-    prompts: list[ReadPrompt], made: list[_Made], tests: Sequence[ReadTest], notes: Notes
-) -> tuple[list[ReadPrompt], list[_Made]]:
+    prompts: list[ReadPrompt], made: list[Made], tests: Sequence[ReadTest], notes: Notes
+) -> tuple[list[ReadPrompt], list[Made]]:
     """Tests' prefixes and suffixes of the prompt become vars of the cases."""
     ends = [
         tuple(test.options[key].value if key in test.options else "" for key in ("prefix", "suffix")) for test in tests
@@ -260,7 +200,7 @@ def _with_instructions(prompts: list[ReadPrompt], models: Sequence[ReadModel], n
     return [replace(prompt, messages=({"system": given[0].value}, *prompt.messages)) for prompt in prompts]
 
 
-def _with_outputs(made: list[_Made], tests: Sequence[ReadTest], notes: Notes) -> tuple[list[_Made], dict[str, str]]:
+def _with_outputs(made: list[Made], tests: Sequence[ReadTest], notes: Notes) -> tuple[list[Made], dict[str, str]]:
     """Outputs that tests bring along go into a file that `evalkit score` reads."""
     rows = []
     for number, (one, test) in enumerate(zip(made, tests, strict=True), 1):
@@ -278,7 +218,7 @@ def _with_outputs(made: list[_Made], tests: Sequence[ReadTest], notes: Notes) ->
     return made, {_OUTPUTS: "".join(f"{row}\n" for row in rows)} if rows else {}
 
 
-def _with_blanks(settings: dict[str, Json], prompts: Sequence[ReadPrompt], made: Sequence[_Made], notes: Notes) -> None:
+def _with_blanks(settings: dict[str, Json], prompts: Sequence[ReadPrompt], made: Sequence[Made], notes: Notes) -> None:
     """A var that a test lacks is nothing in promptfoo, and an error here: give it a blank."""
     if not made:
         return
@@ -289,12 +229,12 @@ def _with_blanks(settings: dict[str, Json], prompts: Sequence[ReadPrompt], made:
             words = f"the list or mapping `{shown[0]}` is written as JSON; in promptfoo a list is written with commas"
             notes.remark(prompt.where, "prompt", words)
         for name in sorted(prompt.names - given):
-            settings.setdefault("vars", {})[name] = ""
+            settings.setdefault("vars", {})[name] = prompt.blank(name)
             words = f"the prompt {prompt.name[:40]!r} uses `{name}`, which some tests lack: it is left blank there"
             notes.remark(prompt.where, "prompt", words)
 
 
-def _with_judge(graders: Graders, made: Sequence[_Made]) -> dict[str, Json]:
+def _with_judge(graders: Graders, made: Sequence[Made]) -> dict[str, Json]:
     """Where all judges are one, it is the suite's."""
     if len(graders.text) != 1:
         return {}
@@ -319,7 +259,7 @@ def _unnamed(spec: Spec, judge: str) -> Spec:
     return {name: inner}
 
 
-def _hoisted(made: Sequence[_Made]) -> tuple[list[Spec], list[str]]:
+def _hoisted(made: Sequence[Made]) -> tuple[list[Spec], list[str]]:
     """Take the scorers that all cases share, and what is to be done with all, out of the cases."""
     if not made:
         return [], []
@@ -338,7 +278,7 @@ def _spelled(spec: Spec) -> str:
     return json.dumps(spec, sort_keys=True, default=str)
 
 
-def _with_ids(made: Sequence[_Made], tests: Sequence[ReadTest]) -> list[DraftCase]:
+def _with_ids(made: Sequence[Made], tests: Sequence[ReadTest]) -> list[DraftCase]:
     """Cases are called what their tests are described as, unless their metadata holds an `id`."""
     taken: set[str] = set()
     cases: list[DraftCase] = []
@@ -350,7 +290,9 @@ def _with_ids(made: Sequence[_Made], tests: Sequence[ReadTest]) -> list[DraftCas
     return cases
 
 
-def _todo(notes: Notes) -> list[str]:
-    """What is to be done with the suite as a whole."""
-    lost = [note for note in notes.notes if note.lost and note.kind in ("prompt", "provider", "tool", "config")]
-    return [f"{note.message} ({note.where}){f': {note.remedy}' if note.remedy else ''}" for note in lost[:50]]
+def _todo(notes: Notes, made: Sequence[Made], shared: Sequence[str]) -> list[str]:
+    """What is to be done, and is said at no case."""
+    said = {*shared, *(words for one in made for words in one.todo)}
+    todo = [words for note in notes.notes if note.lost and (words := notes.todo(note)) not in said]
+    more = [f"... and {len(todo) - _MAX_TODO} more, which the import tells"] if len(todo) > _MAX_TODO else []
+    return todo[:_MAX_TODO] + more

@@ -30,6 +30,7 @@ _CHANGES: Final = (
     (re.compile(r"\|\s*safe\b"), ""),
 )
 _MAX_CHARS: Final = 4_000_000
+_MAX_ITEMS: Final = 1_000
 
 
 class TemplateError(ValueError):
@@ -108,6 +109,25 @@ def names_with_default(template: str) -> frozenset[str]:
         if node.name in ("default", "d", "defined", "undefined") and isinstance(node.node, nodes.Name):
             covered[node.node.name] += 1
     return frozenset(name for name, times in covered.items() if times == used[name])
+
+
+def blank(template: str, name: str) -> Json:
+    """What a template shows nothing of: "", or where it looks into the var, a list or mapping of such."""
+    from jinja2 import TemplateSyntaxError, nodes
+
+    try:
+        tree = _environment().parse(template)
+    except TemplateSyntaxError:
+        return ""
+    keys: set[str | int] = set()
+    for node in tree.find_all((nodes.Getitem, nodes.Getattr)):
+        if isinstance(node.node, nodes.Name) and node.node.name == name:
+            key = node.attr if isinstance(node, nodes.Getattr) else getattr(node.arg, "value", None)
+            keys |= {key} if isinstance(key, (str, int)) else set()
+    places = [key for key in keys if isinstance(key, int) and 0 <= key < _MAX_ITEMS]
+    if places:
+        return [""] * (max(places) + 1)
+    return {key: "" for key in sorted(map(str, keys))} if keys else ""
 
 
 def printed(template: str) -> frozenset[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import parse_qsl, urlsplit
@@ -30,6 +30,7 @@ _OPTIONS: Final = frozenset(
 )
 
 
+_NO_TESTS: Final = "none of the tests came along: write cases, or name their file, in the place of this one"
 _HUB: Final = "huggingface://datasets/"
 _UNLIKE: Final = {
     "provider": "a provider of the test's own; here every model is asked every case",
@@ -41,7 +42,10 @@ _UNLIKE: Final = {
 
 @dataclass(frozen=True, slots=True)
 class ReadTest:
-    """A test with its defaults: `vars` as plain values, everything else where it stands."""
+    """A test with its defaults: `vars` as plain values, everything else where it stands.
+
+    `todo` is what is to be done with it; `made_up` tells that it stands in for tests that cannot be read.
+    """
 
     node: Node
     vars: Mapping[str, Json]
@@ -51,6 +55,8 @@ class ReadTest:
     threshold: float | None = None
     output: str | None = None
     whole: bool = True
+    todo: tuple[str, ...] = ()
+    made_up: bool = False
 
 
 def read_tests(config: Node, files: Files, notes: Notes, limit: int | None) -> list[ReadTest]:
@@ -65,7 +71,13 @@ def read_tests(config: Node, files: Files, notes: Notes, limit: int | None) -> l
                 notes.lost(node.where, "test", f"there are more than {MAX_TESTS:,} tests", "split the config")
                 return found
             found.append(test)
-    return found
+    return found or [_to_do(config, default, files, notes)]
+
+
+def _to_do(config: Node, default: Node, files: Files, notes: Notes) -> ReadTest:
+    """A test that holds the place of those that cannot be read, with the defaults of all."""
+    [test] = itertools.islice(_expanded(config.with_value({}), default, files, notes), 1)
+    return replace(test, todo=(*test.todo, _NO_TESTS), made_up=True)
 
 
 def _default(config: Node, files: Files, notes: Notes) -> Node:
@@ -77,7 +89,6 @@ def _default(config: Node, files: Files, notes: Notes) -> Node:
     except ConfigError as error:
         notes.lost(error.where or node.where, "test", f"`defaultTest`: {error.message}", error.remedy or "")
         return config.with_value({})
-    _remark_unknown(found, notes)
     return found if isinstance(found.value, Mapping) else config.with_value({})
 
 
@@ -167,8 +178,7 @@ def _merged(config: Node, test: Node) -> Node:
     asserts = [one for part in (config, test) for one in _listed(_mapping(part.value).get("assert"))]
     if asserts:
         value["assert"] = asserts
-    base, own = (len(_listed(_mapping(part.value).get("assert"))) for part in (config, test))
-    del own
+    base = len(_listed(_mapping(config.value).get("assert")))
 
     def locate(path: tuple[str | int, ...]) -> Any:  # noqa: ANN401 - a Location
         if len(path) > 1 and path[0] == "assert" and isinstance(path[1], int):
@@ -193,7 +203,7 @@ def _expanded(node: Node, default: Node, files: Files, notes: Notes) -> Iterator
         notes.lost(node.where, "test", "this is no test", "a test is a mapping with `vars`")
         notes.count("tests", carried=False)
         return
-    _remark_unknown(node, notes)
+    todo = (*_remark_unknown(default, notes), *_remark_unknown(node, notes))
     options = {**dict(_entries(default.get("options"))), **dict(_entries(node.get("options")))}
     _remark_options(options, notes)
     skips = (own := options.get("disableDefaultAsserts")) is not None and own.value is True
@@ -212,6 +222,7 @@ def _expanded(node: Node, default: Node, files: Files, notes: Notes) -> Iterator
             threshold=default.number("threshold") if threshold is None else threshold,
             output=node.text("providerOutput"),
             whole=not any(key in _UNLIKE for part in (default, node) for key, _ in part.entries()),
+            todo=todo,
         )
 
 
@@ -265,12 +276,16 @@ def _choices(name: str, node: Node, files: Files, notes: Notes) -> Sequence[Json
     return [value]
 
 
-def _remark_unknown(node: Node, notes: Notes) -> None:
+def _remark_unknown(node: Node, notes: Notes) -> list[str]:
+    """Note the keys that are not carried over; returns what is to be done."""
+    todo = []
     for key, inner in node.entries():
         if key in _UNLIKE:
-            notes.lost(inner.where, "test", f"`{key}`: {_UNLIKE[key]}", "make a suite of its own of such tests")
+            remedy = "make a suite of its own of such tests"
+            todo.append(notes.lost(inner.where, "test", f"`{key}`: {_UNLIKE[key]}", remedy))
         elif key not in _KNOWN:
             notes.remark(inner.where, "test", f"`{key}` of the test is not carried over")
+    return todo
 
 
 def _remark_options(options: Mapping[str, Node], notes: Notes) -> None:

@@ -24,25 +24,27 @@ _LARGEST: Final = 5 * 1024 * 1024
 _UNREADABLE: Final = (".mp3", ".wav", ".ogg", ".flac", ".m4a", ".mp4", ".mov", ".avi", ".webm", ".svg", ".bmp", ".tiff")
 
 
-def case_vars(test: ReadTest, files: Files, notes: Notes) -> dict[str, Json]:
-    """Make a case's vars of a test's; what cannot be is noted, and stays as it is written."""
-    variables = {name: _read(name, value, test, files, notes) for name, value in test.vars.items()}
-    variables = _transformed(variables, test, notes)
+def case_vars(test: ReadTest, files: Files, notes: Notes) -> tuple[dict[str, Json], list[str]]:
+    """Make a case's vars of a test's, and say what is to be done; what cannot be made stays as it is written."""
+    todo: list[str] = []
+    variables = {name: _read(name, value, test, files, notes, todo) for name, value in test.vars.items()}
+    variables = _transformed(variables, test, notes, todo)
     try:
-        return filled_vars(variables)
+        variables = filled_vars(variables)
     except TemplateError as error:
-        notes.lost(test.node.where, "test", f"a var cannot be filled in: {error}", "write the value itself")
-        return variables
+        words = f"a var cannot be filled in: {error}"
+        todo.append(notes.lost(test.node.where, "test", words, "write the value itself"))
+    return variables, todo
 
 
-def _read(name: str, value: Json, test: ReadTest, files: Files, notes: Notes) -> Json:
+def _read(name: str, value: Json, test: ReadTest, files: Files, notes: Notes, todo: list[str]) -> Json:
     if not is_reference(value):
         return plain_var(value)
     where = test.node.where
     try:
         return _content(value, files, test)
     except ConfigError as error:
-        notes.lost(where, "test", f"var `{name}`: {error.message}", error.remedy or "")
+        todo.append(notes.lost(where, "test", f"var `{name}`: {error.message}", error.remedy or ""))
         return value
 
 
@@ -72,7 +74,7 @@ def _picture(path: Path, suffix: str) -> str:
     return f"data:image/{_PICTURES[suffix]};base64,{base64.b64encode(raw).decode()}"
 
 
-def _transformed(variables: dict[str, Json], test: ReadTest, notes: Notes) -> dict[str, Json]:
+def _transformed(variables: dict[str, Json], test: ReadTest, notes: Notes, todo: list[str]) -> dict[str, Json]:
     """`transformVars: return {...vars, more: ...}` of plain values."""
     node = test.options.get("transformVars")
     if node is None:
@@ -81,7 +83,7 @@ def _transformed(variables: dict[str, Json], test: ReadTest, notes: Notes) -> di
         return {**variables, **_more(node, variables)}
     except NotMechanicalError as error:
         remedy = "write the vars that it makes into the tests"
-        notes.lost(node.where, "test", f"`transformVars` is not understood: {error}", remedy)
+        todo.append(notes.lost(node.where, "test", f"`transformVars` is not understood: {error}", remedy))
         return variables
 
 

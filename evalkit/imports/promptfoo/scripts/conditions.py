@@ -6,11 +6,10 @@ every condition on the answer's JSON comes with a `guard`: the scorer that fails
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
-from evalkit.imports.promptfoo.scripts import jsonpaths
+from evalkit.imports.promptfoo.scripts import jsonpaths, texts
 from evalkit.imports.promptfoo.scripts.lengths import bounds
 from evalkit.imports.promptfoo.scripts.patterns import python_pattern
 from evalkit.imports.promptfoo.scripts.subjects import (
@@ -27,6 +26,7 @@ from evalkit.imports.promptfoo.scripts.subjects import (
     Words,
     subject,
 )
+from evalkit.imports.promptfoo.scripts.texts import EXACT
 from evalkit.imports.promptfoo.scripts.toolcalls import argument_is, name_is
 from evalkit.imports.promptfoo.scripts.tree import (
     Arrow,
@@ -45,11 +45,9 @@ from evalkit.imports.promptfoo.scripts.tree import (
     with_names,
 )
 from evalkit.imports.promptfoo.specs import Spec, grouped, negated, spec
-from evalkit.types import Json
 
 _FLIPPED: Final = {"<": ">", ">": "<", "<=": ">=", ">=": "<="}
 _OPPOSITE: Final = {"!==": "===", "!=": "=="}
-_EXACT: Final = ("===", "==", "!==", "!=")
 _ARITHMETIC: Final = ("+", "-", "*", "/")
 
 
@@ -111,7 +109,7 @@ def _number(tree: Expression, scope: Scope, threshold: float | None) -> Spec:
     found = bounds(tree, scope, threshold)
     if isinstance(tree, (Binary, Call)):
         scope.remark("of a graded value only the verdict comes along: whether it passes")
-    _about_lengths(scope)
+    texts.about_lengths(scope)
     return spec("length", min_chars=found.least, max_chars=found.most)
 
 
@@ -151,10 +149,6 @@ def _inverse(condition: Condition) -> Condition:
     return Condition(grouped("all_of", [condition.guard, turned]), condition.guard)
 
 
-def _about_lengths(scope: Scope) -> None:
-    scope.remark("lengths are counted without the white space around the answer, and an emoji as one character")
-
-
 @dataclass(frozen=True, slots=True)
 class _Translator:
     scope: Scope
@@ -170,6 +164,8 @@ class _Translator:
                 return _inverse(self.condition(operand))
             case Binary("in", Literal(str() as key), owner):
                 return self._has(owner, key)
+            case Binary("within", left, right):
+                return self._within(left, right)
             case Binary(operator, left, right) if operator not in _ARITHMETIC:
                 return self._compared(operator, left, right)
             case Choice(condition, then, Literal(False)):
@@ -221,6 +217,14 @@ class _Translator:
             return Condition(*jsonpaths.matched(found, f"(?{flags}){source}" if flags else source))
         raise NotMechanicalError("a pattern is looked for in something else than the answer")
 
+    def _within(self, left: Expression, right: Expression) -> Condition:
+        """Python's `in`: a key of an object, an item of a list, a part of a text."""
+        wanted = subject(left, self.scope)
+        found = Constant(None) if isinstance(right, Items) else subject(right, self.scope)
+        if isinstance(found, Value) and isinstance(wanted, Constant):
+            return Condition(*jsonpaths.within(found, wanted.value))
+        return self._asked(right, "includes", left)
+
     def _has(self, owner: Expression, key: str) -> Condition:
         """`'key' in object`, `object.hasOwnProperty('key')`."""
         found = subject(owner, self.scope)
@@ -232,7 +236,7 @@ class _Translator:
     def _found(self, method: str, operator: str, right: Expression, matched: Condition) -> Condition:
         """`match(...) !== null`, `search(...) >= 0`: the pattern matches."""
         nothing = Literal(None) if method == "match" else Literal(-1)
-        if operator in _EXACT and right == nothing:
+        if operator in EXACT and right == nothing:
             return matched if operator in _OPPOSITE else _inverse(matched)
         if method == "search" and (operator, right) in ((">=", Literal(0)), (">", Literal(-1))):
             return matched
@@ -264,9 +268,11 @@ class _Translator:
         on, wanted = subject(owner, self.scope), subject(argument, self.scope)
         match on, method, wanted:
             case Text(), "includes" | "startsWith" | "endsWith", Constant(str() as text) if text:
-                return Condition(_text(on, method, text))
-            case Constant(list() as texts), "includes", Text() if texts and all(isinstance(one, str) for one in texts):
-                return Condition(_equal(wanted, texts))
+                return Condition(texts.asked(on, method, text))
+            case Constant(list() as listed), "includes", Text() if (
+                all(isinstance(one, str) for one in listed) and listed
+            ):
+                return Condition(texts.equal(wanted, listed))
             case Constant(str() as text), "includes", Text():
                 raise NotMechanicalError("the answer is looked for in a text")
             case Value(), "includes" | "startsWith" | "endsWith", Constant():
@@ -287,32 +293,32 @@ class _Translator:
         one, other = subject(left, self.scope), subject(right, self.scope)
         if isinstance(one, (Constant, Nothing)):
             one, other, operator = other, one, _FLIPPED.get(operator, operator)
+        there = _there(one, operator, other)
+        if there is not None:
+            return there if operator in _OPPOSITE else _inverse(there)
         if operator in _OPPOSITE:
             return _inverse(self._holds(one, _OPPOSITE[operator], other))
         return self._holds(one, operator, other)
 
     def _holds(self, one: Subject, operator: str, other: Subject) -> Condition:
         match one, other:
-            case Value(), Nothing() | Constant(None) if operator == "==" and one.path and not one.number:
-                return _inverse(Condition(*jsonpaths.known(one)))
-            case Value(), Nothing() if operator in _EXACT and not one.number:
-                return _inverse(Condition(*jsonpaths.there(one)))
             case Value(), Constant(value):
-                if operator not in _EXACT and not one.number:
+                if operator not in EXACT and not one.number:
                     self.scope.remark("numbers are compared with numbers; JavaScript also takes texts that spell one")
                 return Condition(*jsonpaths.compared(one, operator, value))
-            case Text(), Constant(str() as text) if operator in _EXACT:
-                return Condition(_equal(one, [text]))
-            case ToolName(), Constant(str() as name) if operator in _EXACT:
+            case Text(), Constant(str() as text) if operator in EXACT:
+                return Condition(texts.equal(one, [text]))
+            case ToolName(), Constant(str() as name) if operator in EXACT:
                 return Condition(name_is(name, self.scope))
-            case ToolArgument(path), Constant(value) if operator in _EXACT and path:
+            case ToolArgument(path), Constant(value) if operator in EXACT and path:
                 return Condition(argument_is(path, value, self.scope))
             case Size(Value() as value), Constant(int() | float() as number):
                 return Condition(*jsonpaths.sized(value, operator, number))
             case Size(Text() as text, unit), Constant(int() | float() as number) if not text.case:
-                return Condition(self._sized(text, unit, operator, number))
+                return Condition(texts.sized(text, unit, operator, number, self.scope))
             case Place(text, wanted), Constant(int() as number):
-                return self._placed(text, wanted, operator, number)
+                found, turned = texts.placed(text, wanted, operator, number)
+                return _inverse(Condition(found)) if turned else Condition(found)
             case _:
                 raise NotMechanicalError("a comparison of what is not understood")
 
@@ -322,40 +328,15 @@ class _Translator:
         found = subject(operand, self.scope)
         if isinstance(found, Text) and kind == "string":
             raise NotMechanicalError("the type of the whole answer is asked for")
-        if operator not in _EXACT or kind not in kinds:
+        if operator not in EXACT or kind not in kinds:
             raise NotMechanicalError("a type that is not understood")
         condition = _kind(found, kinds[str(kind)])
         return _inverse(condition) if operator in _OPPOSITE else condition
 
-    def _sized(self, text: Text, unit: str, operator: str, number: float) -> Spec:
-        least, most = _whole_bounds(operator, number)
-        if least is not None and least <= 0 and most is None:
-            raise NotMechanicalError("a length that every answer has")
-        if most is not None and most < 0:
-            raise NotMechanicalError("a length that no answer has")
-        if unit == "words":
-            return spec("length", min_words=least, max_words=most)
-        if least == 1 and most is None:
-            return _not_empty(text)
-        _about_lengths(self.scope)
-        return {
-            "length": {key: value for key, value in (("min_chars", least), ("max_chars", most)) if value is not None}
-        }
-
-    def _placed(self, text: Text, wanted: str, operator: str, number: int) -> Condition:
-        found = Condition(_text(text, "includes", wanted))
-        if (operator, number) in ((">", -1), (">=", 0)):
-            return found
-        if (operator, number) in (("===", -1), ("==", -1), ("<", 0)):
-            return _inverse(found)
-        if (operator, number) in (("===", 0), ("==", 0)):
-            return Condition(_text(text, "startsWith", wanted))
-        raise NotMechanicalError("a place in the answer")
-
     def _truth(self, found: Subject) -> Condition:
         match found:
             case Text():
-                return Condition(_not_empty(found))
+                return Condition(texts.not_empty(found))
             case Value() if found.path and not found.number:
                 return Condition(*jsonpaths.truthy(found))
             case Size(Text() as text):
@@ -368,50 +349,13 @@ class _Translator:
                 raise NotMechanicalError("a verdict that does not hang on the answer")
 
 
-def _whole_bounds(operator: str, number: float) -> tuple[int | None, int | None]:
-    whole = number == int(number)
-    least: dict[str, Callable[[], tuple[int | None, int | None]]] = {
-        ">": lambda: (int(number // 1) + 1, None),
-        ">=": lambda: (-int(-number // 1), None),
-        "<": lambda: (None, -int(-number // 1) - 1),
-        "<=": lambda: (None, int(number // 1)),
-    }
-    if operator in least:
-        return least[operator]()
-    if operator not in _EXACT or not whole:
-        raise NotMechanicalError("a length that no answer has")
-    return int(number), int(number)
-
-
-def _not_empty(text: Text) -> Spec:
-    return spec("regex", pattern=r"\S" if text.strip else r"[\s\S]")
-
-
-def _text(text: Text, method: str, wanted: str) -> Spec:
-    fold = _folded(text, wanted)
-    if method == "includes":
-        if text.strip and wanted != wanted.strip():
-            raise NotMechanicalError("white space is looked for at the ends of a trimmed text")
-        return spec("contains", value=wanted, ignore_case=fold)
-    name = "starts_with" if method == "startsWith" else "ends_with"
-    return {
-        name: {"value": wanted, **({} if text.strip else {"strip": False}), **({"ignore_case": True} if fold else {})}
-    }
-
-
-def _equal(text: Text, accepted: list[Json]) -> Spec:
-    fold = {_folded(text, str(one)) for one in accepted} == {True}
-    options: dict[str, Json] = {"values": accepted}
-    return {"one_of": options | ({} if text.strip else {"strip": False}) | ({"ignore_case": True} if fold else {})}
-
-
-def _folded(text: Text, wanted: str) -> bool:
-    """Whether the case of the text was changed, so that it does not count."""
-    if not text.case:
-        return False
-    if (wanted.lower() if text.case == "lower" else wanted.upper()) != wanted:
-        raise NotMechanicalError(f"{wanted!r} cannot occur in a text of {text.case} case: no answer passes")
-    return True
+def _there(one: Subject, operator: str, other: Subject) -> Condition | None:
+    """The value of a comparison with `undefined`, or with null where `==` holds both alike, is there."""
+    if not isinstance(one, Value) or one.number or operator not in EXACT:
+        return None
+    if operator in ("==", "!=") and one.path and other in (Nothing(), Constant(None)):
+        return Condition(*jsonpaths.known(one))
+    return Condition(*jsonpaths.there(one)) if other == Nothing() else None
 
 
 def _kind(found: Subject, kind: str) -> Condition:

@@ -7,6 +7,7 @@ lengths and texts. Each function gives a scorer and its guard: what must hold fo
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Sequence
 from typing import Final
@@ -187,6 +188,17 @@ def asked(value: Value, method: str, wanted: Json) -> tuple[Spec, Spec]:
     return grouped("any_of", specs), _typed(value, ["array", "string"])
 
 
+def within(value: Value, wanted: Json) -> tuple[Spec, Spec]:
+    """Python's `wanted in value`: a key of an object, an item of a list, a part of a text."""
+    if value.number or value.case or not isinstance(wanted, (str, int, float)):
+        raise NotMechanicalError("a part of what is not understood")
+    schema: dict[str, Json] = {"type": ["array"], "contains": {"const": wanted}}
+    if isinstance(wanted, str):
+        kinds: Json = ["object", "array", "string"]
+        schema |= {"type": kinds, "required": [wanted], "pattern": plain_pattern(wanted, ignore_case=False)}
+    return _shaped(value, schema), _typed(value, schema["type"])
+
+
 def _found(place: str, method: str, wanted: str, value: Value) -> str:
     pattern = plain_pattern(_right_case(value, wanted), ignore_case=bool(value.case))
     if method == "includes":
@@ -205,6 +217,8 @@ def sized(value: Value, operator: str, number: float) -> tuple[Spec, Spec]:
     """The length of a list or a text stands in a relation to a number."""
     if value.case or value.number:
         raise NotMechanicalError("the length of what is no text or list")
+    if not math.isfinite(number):
+        raise NotMechanicalError("a length without end")
     place = singular(value.path)
     if not value.path:
         if operator not in ("===", "==") or number != int(number) or number < 0:
@@ -228,9 +242,10 @@ def typed(value: Value, kind: Json) -> tuple[Spec, Spec]:
 
 
 def _typed(value: Value, kind: Json) -> Spec:
-    if not value.path:
-        return {"json": {"type": kind, "strict": True}}
-    schema: dict[str, Json] = {"type": kind}
+    return _shaped(value, {"type": kind}) if value.path else {"json": {"type": kind, "strict": True}}
+
+
+def _shaped(value: Value, schema: dict[str, Json]) -> Spec:
     for step in reversed(value.path):
         if isinstance(step, int):
             raise NotMechanicalError("the type of an item of a list")
