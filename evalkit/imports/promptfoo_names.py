@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from typing import TypeAlias
 
 from evalkit.imports.options import ImportOptions
 from evalkit.imports.promptfoo.prompts import own_names
@@ -19,6 +20,10 @@ from evalkit.runner.plan import fingerprint
 from evalkit.types import Json
 
 _TOOL = "promptfoo"
+
+
+_Listed: TypeAlias = tuple[int | None, Head, str]
+"""A candidate: its number, what is told of it, and the template of its prompt; None and empty where nobody says."""
 
 
 class Names:
@@ -48,8 +53,8 @@ class Names:
         known = None if number is None else self._by_number.get(number)
         return self._by_words[_words(head)] if known is None else known
 
-    def _heads(self, listed: Sequence[Json], rows: Iterable[Json]) -> list[tuple[int | None, Head, str]]:
-        """Every candidate once, in order: its number, what is told of it, and the template of its prompt."""
+    def _heads(self, listed: Sequence[Json], rows: Iterable[Json]) -> list[_Listed]:
+        """Every candidate once, in order."""
         numbered: dict[int, Head] = {}
         worded: dict[tuple[str, str], Head] = {}
         for row in rows:
@@ -58,7 +63,7 @@ class Names:
             worded.setdefault(_words(head), head)
             if number is not None:
                 numbered.setdefault(number, head)
-        heads: list[tuple[int | None, Head, str]] = []
+        heads: list[_Listed] = []
         for number, entry in enumerate(map(mapping, listed)):
             raw, met = text(entry.get("raw")), numbered.pop(number, None)
             called = text(entry.get("provider")) or (met.called if met else "")
@@ -69,26 +74,34 @@ class Names:
         more = [*sorted(numbered.items()), *((None, head) for words, head in worded.items() if words not in there)]
         return heads + [(number, head, templates.get(head.label, "")) for number, head in more]
 
-    def _name(self, heads: Sequence[tuple[int | None, Head, str]]) -> None:
-        keys = [(head.label, raw) for _, head, raw in heads]
-        distinct = list(dict.fromkeys(keys))
-        first = {key: head for key, (_, head, _) in reversed(list(zip(keys, heads, strict=True)))}
-        stems = [prompt_stem(first[key].label, first[key].raw) for key in distinct]
-        prompts = dict(zip(distinct, own_names([stem or self._options.prompt or "" for stem in stems]), strict=True))
-        for key, stem in zip(distinct, stems, strict=True):
-            self._add_prompt(prompts[key], key[1] or ("" if stem else key[0]))
-        turns: Counter[tuple[str, tuple[str, str]]] = Counter()
+    def _name(self, heads: Sequence[_Listed]) -> None:
+        prompts = self._name_prompts(heads)
+        turns: Counter[tuple[str, str]] = Counter()
         models: dict[tuple[str, int], str] = {}
         taken: set[str] = set()
-        for key, (number, head, _) in zip(keys, heads, strict=True):
-            turns[head.called, key] += 1
-            model = (head.called, turns[head.called, key])
+        for number, head, template in heads:
+            prompt = prompts[head.label, template]
+            turns[head.called, prompt] += 1
+            # What asks the same prompt once more is another model of the same name.
+            model = (head.called, turns[head.called, prompt])
             if model not in models:
                 models[model] = self._add_model(head.called, taken)
-            names = (models[model], prompts[key])
+            names = (models[model], prompt)
             self._by_words.setdefault(_words(head), names)
             if number is not None:
                 self._by_number[number] = names
+
+    def _name_prompts(self, heads: Sequence[_Listed]) -> dict[tuple[str, str], str]:
+        """Name the prompts, by label and template."""
+        first: dict[tuple[str, str], Head] = {}
+        for _, head, template in heads:
+            first.setdefault((head.label, template), head)
+        stems = [prompt_stem(head.label, head.raw) for head in first.values()]
+        names = own_names([stem or self._options.prompt or "" for stem in stems])
+        for (label, template), stem, name in zip(first, stems, names, strict=True):
+            raw = template or ("" if stem else label)
+            self.prompts[name] = ManifestPrompt(name, fingerprint([_TOOL, name, raw]), template=template_of(raw))
+        return dict(zip(first, names, strict=True))
 
     def _add_model(self, called: str, taken: set[str]) -> str:
         told = self._providers.get(called) or called or next(iter(self._options.models), None)
@@ -103,9 +116,6 @@ class Names:
             concurrency=0,
         )
         return name
-
-    def _add_prompt(self, name: str, raw: str) -> None:
-        self.prompts[name] = ManifestPrompt(name, fingerprint([_TOOL, name, raw]), template=template_of(raw))
 
 
 def _words(head: Head) -> tuple[str, str]:

@@ -204,7 +204,7 @@ def test_two_providers_of_one_name_are_two_models(tmp_path: Path) -> None:
 
 
 def test_a_prompt_that_is_told_only_as_it_was_sent_is_one(tmp_path: Path) -> None:
-    rows = [promptfoo_row(test, promptIdx=None, prompt={"raw": f"Say {test}"}) for test in range(3)]
+    rows = [promptfoo_row(test, promptIdx=None) | {"prompt": {"raw": f"Say {test}"}} for test in range(3)]
     path = tmp_path / "out.jsonl"
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
     run = read(path, ImportOptions())
