@@ -27,6 +27,16 @@ if TYPE_CHECKING:
     from evalkit.report import Reports
 
 _SHOWN: Final = 40
+_RESULTS: Final = tuple(kind.name for kind in KINDS.values() if kind.becomes == "run")
+_ONLY: Final = (
+    ("--map", "columns", ("table",)),
+    ("--id", "id", ("table",)),
+    ("--expected", "expected", ("table",)),
+    ("--tags", "tags", ("table", *_RESULTS)),
+    ("--scorer", "scorer", _RESULTS),
+    ("--expected-from-output", "expected_from_output", ("logs",)),
+)
+"""Options that mean nothing for other kinds of sources, and what they set."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +91,7 @@ def import_source(wanted: Wanted) -> ExitCode:
         _print_kinds()
         return ExitCode.BAD_CONFIG
     kind, source = _kind_and_source(wanted.kind, wanted.source)
+    _check_options(kind, wanted.options)
     draft = _named(read(kind, source, wanted.options), wanted.options.name)
     lost = [note for note in draft.notes if note.lost]
     refused = bool(lost) and not wanted.allow_partial
@@ -118,6 +129,12 @@ def _kind_and_source(kind: str, source: str | None) -> tuple[str, str]:
             remedy=f"say it: evalkit import KIND {shlex.quote(kind)}, with one of: {', '.join(KINDS)}",
         )
     return found, kind
+
+
+def _check_options(kind: str, options: ImportOptions) -> None:
+    for option, name, kinds in _ONLY:
+        if kind in KINDS and getattr(options, name) and kind not in kinds:
+            raise ConfigError(f"{option} says nothing of {kind}", remedy=f"leave it out; it is for: {', '.join(kinds)}")
 
 
 def _named(draft: DraftSuite | DraftRun, name: str | None) -> DraftSuite | DraftRun:

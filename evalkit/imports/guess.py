@@ -43,6 +43,8 @@ def guess(source: str) -> str | None:
     path = Path(source)
     if path.is_dir():
         return _by_files(path)
+    if not path.is_file():  # a pipe would be waited for
+        return None
     if path.name in _PROMPTFOO:
         return "promptfoo"
     suffix = path.suffix.lower()

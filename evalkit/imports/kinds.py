@@ -80,4 +80,6 @@ def read(kind: str, source: str, options: ImportOptions) -> DraftSuite | DraftRu
     path = Path(source)
     if not path.exists():
         raise ConfigError(f"there is no {source}", remedy="check the path")
+    if not (path.is_file() or path.is_dir()):
+        raise ConfigError(f"{source} is neither a file nor a folder", remedy="write what it gives to a file first")
     return found.load()(path, options)

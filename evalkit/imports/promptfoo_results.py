@@ -27,7 +27,7 @@ from evalkit.imports.jsonfiles import read_document, read_lines
 from evalkit.imports.options import ImportOptions
 from evalkit.imports.promptfoo.files import Files
 from evalkit.imports.promptfoo_names import Names
-from evalkit.imports.promptfoo_rows import Row, row_of, test_of
+from evalkit.imports.promptfoo_rows import Cases, Row, row_of, test_of
 from evalkit.imports.promptfoo_table import is_table, read_table
 from evalkit.imports.promptfoo_trials import Trials, guessed_repeat, told_repeat
 from evalkit.imports.values import count, first_moment, items, mapping, text
@@ -189,7 +189,7 @@ class _Reading:
         self.seen = 0
         self.names = Names(export.prompts, (row for _, row in export.rows() if isinstance(row, dict)), options)
         self._export = export
-        self._files = Files(source)
+        self._cases = Cases(Files(source))
         self._where = Location(source)
         self._notes = notes
         self._limit = options.limit
@@ -210,7 +210,7 @@ class _Reading:
         try:
             if isinstance(data, ConfigError):
                 raise data
-            return row_of(data, where, self._notes, self._files)
+            return row_of(data, where, self._notes, self._cases)
         except ConfigError as error:
             self._notes.error("result", error, where)
             return None

@@ -30,6 +30,10 @@ _ERROR: Final = 2
 """The `failureReason` of a row that has no verdict. 0 is none, 1 an assertion."""
 
 
+_TELLING: Final = ("description", "assert", "metadata", "options")
+"""What of a test tells it from others, beside its vars."""
+
+
 class Head(NamedTuple):
     """Who was asked, as results tell it, and with which prompt: its label, and its text as far as that is told."""
 
@@ -80,8 +84,22 @@ class Row:
         return replace(self.result, model=model, prompt=prompt, trial=trial)
 
 
-def row_of(data: Json, where: Location, notes: Notes, files: Files) -> Row:
-    """Read a result; `files` are those that its tests may name.
+class Cases:
+    """Makes the cases of tests. A test's results stand together, and its assertions are read but once for them all."""
+
+    def __init__(self, files: Files) -> None:
+        self._files = files
+        self._last: tuple[str, Case] | None = None
+
+    def of(self, mark: str, variables: Mapping[str, Json], test: Mapping[str, Json]) -> Case:
+        """The case of a test that is told from others by `mark`."""
+        if self._last is None or self._last[0] != mark:
+            self._last = (mark, case_of(variables, test, self._files))
+        return self._last[1]
+
+
+def row_of(data: Json, where: Location, notes: Notes, cases: Cases) -> Row:
+    """Read a result.
 
     Raises:
         ConfigError: it is none, or does not tell whether it passed.
@@ -96,9 +114,10 @@ def row_of(data: Json, where: Location, notes: Notes, files: Files) -> Row:
         raise ConfigError("does not tell whether it passed: it has no `success`", where=where)
     test = mapping(data.get("testCase") or data.get("test"))
     variables = _variables(data, test)
+    mark = _mark(variables, test)
     return Row(
-        case=case_of(variables, test, files),
-        test=_mark(variables, test),
+        case=cases.of(mark, variables, test),
+        test=mark,
         test_number=count(data.get("testIdx")),
         prompt_number=count(data.get("promptIdx")),
         head=head_of(data),
@@ -115,7 +134,7 @@ def test_of(data: Json) -> tuple[str, int | None]:
 
 
 def _mark(variables: Mapping[str, Json], test: Mapping[str, Json]) -> str:
-    return fingerprint([sorted(variables.items()), test.get("description"), test.get("assert")])
+    return fingerprint([sorted(variables.items()), *map(test.get, _TELLING)])
 
 
 def _variables(data: Mapping[str, Json], test: Mapping[str, Json]) -> dict[str, Json]:

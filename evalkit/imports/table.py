@@ -42,7 +42,7 @@ def read(source: Path | str, options: ImportOptions) -> DraftSuite:
     survey = Survey()
     rows = SpooledRows(_surveyed(source, options.limit, survey, notes))
     if not survey.rows:
-        raise notes.nothing_read("row", where, "write a header and at least one row")
+        raise notes.nothing_read("row", where, "" if survey.unreadable else "write a header and at least one row")
     if survey.cases == survey.rows:
         return _own(rows, survey, source, options, notes)
     columns = plan(survey, options)

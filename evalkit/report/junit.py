@@ -132,9 +132,7 @@ class JUnit:
         model, prompt = suite.candidate
         told = {"model": model, "prompt": prompt, "run": self._manifest.run_id, "evalkit": self._manifest.evalkit}
         if suite.left_out:
-            told["left out"] = (
-                f"{suite.left_out} tests that passed are counted, not listed; cases.csv has every call"
-            )
+            told["left out"] = f"{suite.left_out} tests that passed are counted, not listed; cases.csv has every call"
         for key, value in told.items():
             yield f'<property name="{key}" value="{_value(value)}"/>\n'
         yield "</properties>\n"

@@ -91,7 +91,8 @@ def _values(column: Any) -> list[Any]:  # noqa: ANN401 - pyarrow has no types
         return column.to_pylist()  # type: ignore[no-any-return]
     # Many times as fast; by way of numpy, pyarrow would import pandas.
     numbers = memoryview(column.buffers()[1]).cast("B").cast(code)
-    return numbers[column.offset : column.offset + len(column)].tolist()
+    values: list[Any] = numbers[column.offset : column.offset + len(column)].tolist()
+    return values
 
 
 def to_batch(kind: Kind[T], call_ids: Sequence[str], rows: Sequence[Row | None], lines: Sequence[str | None]) -> Any:  # noqa: ANN401

@@ -7,7 +7,7 @@ pyarrow is imported only where such a file is read.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Generic, Self, TypeVar
@@ -44,6 +44,11 @@ def is_packed(journal: Path) -> bool:
 def packed_parts(folder: Path) -> list[str]:
     """Name the journals of a run folder that are packed."""
     return [name for name in KINDS if is_packed(folder / name)]
+
+
+def packed_names() -> list[str]:
+    """The names of all files that packed journals may consist of."""
+    return [path(Path(name)).name for name in KINDS for path in (packed_path, rest_path)]
 
 
 def refuse_packed(folder: Path) -> None:
@@ -161,13 +166,21 @@ class PackedRows(Generic[T]):
         except self._faults as error:
             raise self._damaged(error) from None
 
-    def check_size(self, calls: int) -> None:
-        """Check that it has a row for so many planned calls.
+    def check(self, calls: int, first: Iterable[int]) -> None:
+        """Check that it is of this plan.
+
+        Args:
+            calls: how many are planned.
+            first: the first call of each round, in order.
 
         Raises:
-            ConfigError: it has not.
+            ConfigError: it is not.
         """
-        if len(self) != calls:
+        firsts = list(first)
+        begins = range(0, calls, calls // len(firsts)) if firsts else range(0)
+        if len(self) != calls or any(
+            int(next(self.ids(begin, begin + 1)), 16) != call_id for begin, call_id in zip(begins, firsts, strict=True)
+        ):
             raise self.of_another_plan()
 
     def of_another_plan(self) -> ConfigError:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import zip_longest
+from itertools import islice, zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias, TypeVar
 
@@ -104,7 +104,7 @@ def locate(folder: Path, rounds: int, call_ids: Callable[[], Iterable[int]]) -> 
     Args:
         folder: of the run.
         rounds: how often each case was to be asked, by all candidates together.
-        call_ids: makes the ids of all calls, case by case; not needed where all journals are packed.
+        call_ids: makes the ids of all calls, case by case.
 
     Raises:
         ConfigError: a file is damaged, or not of this plan.
@@ -118,7 +118,7 @@ def locate(folder: Path, rounds: int, call_ids: Callable[[], Iterable[int]]) -> 
     for name, kind in KINDS.items():
         if name in packed:
             with PackedRows(packed_path(folder / name), kind) as rows:
-                rows.check_size(calls)
+                rows.check(calls, islice(call_ids(), rounds))
     return Stored(folder, rounds, calls // rounds if rounds else 0, index)
 
 

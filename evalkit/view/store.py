@@ -18,9 +18,10 @@ from evalkit.report.told import REPORT, Figures, read_told
 from evalkit.runner.folder import LATEST
 from evalkit.runner.journal import JUDGEMENTS, RECORDS, SCORES
 from evalkit.runner.manifest import CASES, MANIFEST, Manifest, read_manifest
+from evalkit.runner.packed import packed_names
 from evalkit.view.life import shows_life
 
-_READ: Final = (CASES, RECORDS, SCORES, JUDGEMENTS)
+_READ: Final = (CASES, RECORDS, SCORES, JUDGEMENTS, *packed_names())
 """What is read of a run besides what a list needs."""
 
 

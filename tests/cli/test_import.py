@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 
 import pytest
 
@@ -113,6 +114,11 @@ def test_without_anything_it_lists_the_kinds(in_process, capsys):
         (["tickets.csv", "--map", "x"], "assigns nothing"),
         (["tickets.csv", "--map", "x=text", "--map", "x=category"], "two columns"),
         (["tickets.csv", "--name", "../x"], "cannot name a suite"),
+        (["tickets.csv", "--scorer", "x"], "--scorer says nothing of table"),
+        (["tickets.csv", "--expected-from-output"], "it is for: logs"),
+        (["logs", "tickets.csv", "--map", "x=text"], "--map says nothing of logs"),
+        (["table", "pipe.csv"], "neither a file nor a folder"),
+        (["pipe.csv"], "cannot be told from it"),
         (["tickets.csv", "-m", "gpt"], "no model 'gpt' is configured"),
         (["tickets.csv", "-o", "full"], "there already: full/suite.yaml"),
         (["tickets.csv", "-o", "strange.txt"], "is a file, not a folder"),
@@ -120,6 +126,7 @@ def test_without_anything_it_lists_the_kinds(in_process, capsys):
 )
 def test_errors_say_what_to_do(evalkit, tmp_path, arguments, words):
     (tmp_path / "strange.txt").write_text("?")
+    os.mkfifo(tmp_path / "pipe.csv")
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "suite.yaml").write_text("mine")
     err = evalkit(*arguments, code=2)

@@ -244,7 +244,7 @@ def test_four_workers_keep_to_600_requests_a_minute(workspace: Workspace) -> Non
 def test_parts_on_an_s3_server(workspace: Workspace, server: KillServer, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("s3fs")
     moto = pytest.importorskip("moto.server")
-    s3 = moto.ThreadedMotoServer(port=0)
+    s3 = moto.ThreadedMotoServer("127.0.0.1", 0)
     s3.start()
     host, port = s3.get_host_and_port()
     place = {"AWS_ACCESS_KEY_ID": "id", "AWS_SECRET_ACCESS_KEY": "none", "AWS_ENDPOINT_URL": f"http://{host}:{port}"}

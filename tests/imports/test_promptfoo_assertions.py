@@ -4,10 +4,20 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
 
 import pytest
-from promptfoo_config import HEAD, asserting, imported, judged, lost, passes, remarks, scorers, written
+from promptfoo_config import (
+    HEAD,
+    asserting,
+    asserting_each,
+    imported,
+    judged,
+    lost,
+    misjudged,
+    remarks,
+    scorers,
+    written,
+)
 
 from evalkit.imports.draft import Share
 from evalkit.models.config import load_models
@@ -70,114 +80,110 @@ TYPES = [
 ]
 
 
-@pytest.mark.parametrize(("assertion", "good", "bad"), TYPES, ids=[str(one[0])[:80] for one in TYPES])
-def test_an_assertion_judges_as_it_did(tmp_path: Path, assertion: dict[str, Any], good: str, bad: str) -> None:
-    draft = asserting(tmp_path, assertion)
+def test_an_assertion_judges_as_it_did(tmp_path: Path) -> None:
+    draft = asserting_each(tmp_path, [assertion for assertion, _, _ in TYPES])
     assert lost(draft) == []
-    assert passes(draft, good)
-    assert not passes(draft, bad)
+    assert misjudged(draft, [(name, [good], [bad]) for name, good, bad in TYPES]) == []
 
 
-@pytest.mark.parametrize(
-    ("assertion", "spec"),
-    [
-        ({"type": "latency", "threshold": 3000}, {"latency_under": 3000}),
-        ({"type": "cost", "threshold": 0.002}, {"cost_under": 0.002}),
-        ({"type": "perplexity", "threshold": 4}, {"confidence": {"of": "mean", "threshold": 0.25}}),
-        ({"type": "perplexity-score", "threshold": 0.2}, {"confidence": {"of": "mean", "threshold": 0.25}}),
-        ({"type": "finish-reason", "value": "stop"}, {"finish_reason": "stop"}),
-        ({"type": "llm-rubric", "value": "Is {{q}} polite?"}, {"judge": "Is hi polite?"}),
-        ({"type": "not-llm-rubric", "value": "Is rude"}, {"not": {"judge": "Is rude"}}),
-        ({"type": "model-graded-closedqa", "value": "Is short"}, {"judge": "Is short"}),
-        (
-            {"type": "g-eval", "value": "Is short"},
-            {"judge": {"rubric": "Is short", "scale": [0, 10], "threshold": 0.7}},
-        ),
-        ({"type": "factuality", "value": "Rome is in Italy"}, "judge_reference"),
-        ({"type": "similar", "value": "ciao"}, {"embedding": {"model": "embedder", "threshold": 0.75}}),
-        (
-            {"type": "similar", "value": "ciao", "threshold": 0.9},
-            {"embedding": {"model": "embedder", "threshold": 0.9}},
-        ),
-        ({"type": "rouge-n", "value": "ciao", "threshold": 0.6}, {"rouge": {"variant": "rouge1", "threshold": 0.6}}),
-        ({"type": "bleu", "value": "ciao"}, {"bleu": {"threshold": 0.5}}),
-        ({"type": "contains", "value": "a", "metric": "{{q}} Tone"}, {"contains": {"value": "a", "name": "hi Tone"}}),
-        ({"type": "contains", "value": "a", "weight": 3}, {"contains": {"value": "a", "weight": 3}}),
-    ],
-)
-def test_an_assertion_becomes_a_scorer(tmp_path: Path, assertion: dict[str, Any], spec: Any) -> None:
-    draft = asserting(tmp_path, assertion)
+SPECS = [
+    ({"type": "latency", "threshold": 3000}, {"latency_under": 3000}),
+    ({"type": "cost", "threshold": 0.002}, {"cost_under": 0.002}),
+    ({"type": "perplexity", "threshold": 4}, {"confidence": {"of": "mean", "threshold": 0.25}}),
+    ({"type": "perplexity-score", "threshold": 0.2}, {"confidence": {"of": "mean", "threshold": 0.25}}),
+    ({"type": "finish-reason", "value": "stop"}, {"finish_reason": "stop"}),
+    ({"type": "llm-rubric", "value": "Is {{q}} polite?"}, {"judge": "Is hi polite?"}),
+    ({"type": "not-llm-rubric", "value": "Is rude"}, {"not": {"judge": "Is rude"}}),
+    ({"type": "model-graded-closedqa", "value": "Is short"}, {"judge": "Is short"}),
+    (
+        {"type": "g-eval", "value": "Is short"},
+        {"judge": {"rubric": "Is short", "scale": [0, 10], "threshold": 0.7}},
+    ),
+    ({"type": "factuality", "value": "Rome is in Italy"}, "judge_reference"),
+    ({"type": "similar", "value": "ciao"}, {"embedding": {"model": "embedder", "threshold": 0.75}}),
+    (
+        {"type": "similar", "value": "ciao", "threshold": 0.9},
+        {"embedding": {"model": "embedder", "threshold": 0.9}},
+    ),
+    ({"type": "rouge-n", "value": "ciao", "threshold": 0.6}, {"rouge": {"variant": "rouge1", "threshold": 0.6}}),
+    ({"type": "bleu", "value": "ciao"}, {"bleu": {"threshold": 0.5}}),
+    ({"type": "contains", "value": "a", "metric": "{{q}} Tone"}, {"contains": {"value": "a", "name": "hi Tone"}}),
+    ({"type": "contains", "value": "a", "weight": 3}, {"contains": {"value": "a", "weight": 3}}),
+]
+
+
+def test_an_assertion_becomes_a_scorer(tmp_path: Path) -> None:
+    draft = asserting_each(tmp_path, [assertion for assertion, _ in SPECS])
     assert lost(draft) == []
-    assert scorers(draft) == [spec]
+    for number, (assertion, spec) in enumerate(SPECS):
+        assert scorers(draft, number) == [spec], assertion
     written(draft, tmp_path)
 
 
-@pytest.mark.parametrize(
-    "kind",
-    [
-        "classifier",
-        "moderation",
-        "guardrails",
-        "webhook",
-        "ruby",
-        "levenshtein",
-        "pi",
-        "select-best",
-        "max-score",
-        "human",
-        "context-recall",
-        "is-sql",
-        "is-html",
-        "gleu",
-        "meteor",
-        "trajectory:goal-success",
-        "no-such-type",
-        "not-pi",
-    ],
-)
-def test_what_has_no_equal_is_named(tmp_path: Path, kind: str) -> None:
-    draft = asserting(tmp_path, {"type": kind, "value": "x", "threshold": 0.5})
-    [message] = lost(draft)
-    assert message.startswith(f"`{kind}` has no equal here")
-    assert Share("assertions", 1, 0) in draft.shares
-    assert Share("tests", 1, 0) in draft.shares
-    assert scorers(draft) == [{"length": {"min_chars": 1}}]
+NO_EQUAL = [
+    "classifier",
+    "moderation",
+    "guardrails",
+    "webhook",
+    "ruby",
+    "levenshtein",
+    "pi",
+    "select-best",
+    "max-score",
+    "human",
+    "context-recall",
+    "is-sql",
+    "is-html",
+    "gleu",
+    "meteor",
+    "trajectory:goal-success",
+    "no-such-type",
+    "not-pi",
+]
+
+
+def test_what_has_no_equal_is_named(tmp_path: Path) -> None:
+    draft = asserting_each(tmp_path, [{"type": kind, "value": "x", "threshold": 0.5} for kind in NO_EQUAL])
+    for kind, message, case in zip(NO_EQUAL, lost(draft), draft.cases, strict=True):
+        assert message.startswith(f"`{kind}` has no equal here")
+        assert any(message in words for words in case.todo)
+    assert {Share("assertions", len(NO_EQUAL), 0), Share("tests", len(NO_EQUAL), 0)} <= set(draft.shares)
+    assert draft.scorers == ({"length": {"min_chars": 1}},)
     written(draft, tmp_path)
 
 
-@pytest.mark.parametrize(
-    "assertion",
-    [
-        {"type": "contains"},
-        {"type": "contains", "value": ""},
-        {"type": "contains", "value": {"a": 1}},
-        {"type": "contains-any", "value": []},
-        {"type": "regex", "value": "(?<=a+)b"},
-        {"type": "regex", "value": "("},
-        {"type": "is-json", "value": "{type: 7}"},
-        {"type": "is-json", "value": "nonsense"},
-        {"type": "latency"},
-        {"type": "cost", "threshold": "cheap"},
-        {"type": "llm-rubric"},
-        {"type": "llm-rubric", "value": "x", "rubricPrompt": "Is {{output}} fine?"},
-        {"type": "similar", "value": 7},
-        {"type": "contains", "value": "file://check.js"},
-        {"type": "contains", "value": "file://missing.txt"},
-        {"type": "contains", "value": "{{ env.SECRET }}"},
-        {"type": "contains", "value": "X", "transform": "output.toLowerCase()"},
-        {"type": "contains", "value": "x", "transform": "file://transform.js"},
-        {"type": "contains", "value": "x", "transform": "output.map(x => x)"},
-        {"type": 7},
-        {"value": "x"},
-        "contains",
-        None,
-        [],
-    ],
-    ids=str,
-)
-def test_a_broken_assertion_is_told_and_not_more(tmp_path: Path, assertion: Any) -> None:
-    draft = asserting(tmp_path, assertion)
-    assert len(lost(draft)) == 1
+BROKEN = [
+    {"type": "contains"},
+    {"type": "contains", "value": ""},
+    {"type": "contains", "value": {"a": 1}},
+    {"type": "contains-any", "value": []},
+    {"type": "regex", "value": "(?<=a+)b"},
+    {"type": "regex", "value": "("},
+    {"type": "is-json", "value": "{type: 7}"},
+    {"type": "is-json", "value": "nonsense"},
+    {"type": "latency"},
+    {"type": "cost", "threshold": "cheap"},
+    {"type": "llm-rubric"},
+    {"type": "llm-rubric", "value": "x", "rubricPrompt": "Is {{output}} fine?"},
+    {"type": "similar", "value": 7},
+    {"type": "contains", "value": "file://check.js"},
+    {"type": "contains", "value": "file://missing.txt"},
+    {"type": "contains", "value": "{{ env.SECRET }}"},
+    {"type": "contains", "value": "X", "transform": "output.toLowerCase()"},
+    {"type": "contains", "value": "x", "transform": "file://transform.js"},
+    {"type": "contains", "value": "x", "transform": "output.map(x => x)"},
+    {"type": 7},
+    {"value": "x"},
+    "contains",
+    None,
+    [],
+]
+
+
+def test_a_broken_assertion_is_told_and_not_more(tmp_path: Path) -> None:
+    draft = asserting_each(tmp_path, BROKEN)
+    assert len(lost(draft)) == len(BROKEN)
+    assert all(case.todo for case in draft.cases)
     written(draft, tmp_path)
 
 
@@ -206,32 +212,31 @@ def test_several_references_are_a_list(tmp_path: Path) -> None:
     assert scorers(draft)[1] == {"one_of": {"values": ["c"], "strip": False}}
 
 
-@pytest.mark.parametrize(
-    "assertion",
-    [
-        {"type": "similar", "value": "x", "threshold": 3},
-        {"type": "similar:euclidean", "value": "x"},
-        {"type": "factuality", "value": "x", "rubricPrompt": "y"},
-        {"type": "llm-rubric", "value": ["x"]},
-        {"type": "llm-rubric", "value": "x", "transform": "output.toLowerCase()"},
-        {"type": "g-eval", "value": []},
-        {"type": "perplexity"},
-        {"type": "perplexity", "threshold": 0.5},
-        {"type": "word-count", "value": "many"},
-        {"type": "finish-reason", "value": "banana"},
-        {"type": "equals", "value": ""},
-        {"type": "regex", "value": "^a", "transform": "output.trim()"},
-        {"type": "is-valid-openai-tools-call"},
-        {"type": "not-g-eval", "value": "x", "threshold": 0},
-        {"type": "javascript"},
-        {"type": "javascript", "value": "file://check.js"},
-        {"type": "is-xml", "value": {"requiredElements": 7}},
-    ],
-    ids=str,
-)
-def test_what_would_mean_something_else_is_left(tmp_path: Path, assertion: dict[str, Any]) -> None:
-    draft = asserting(tmp_path, assertion)
-    assert len(lost(draft)) == 1
+OTHERWISE = [
+    {"type": "similar", "value": "x", "threshold": 3},
+    {"type": "similar:euclidean", "value": "x"},
+    {"type": "factuality", "value": "x", "rubricPrompt": "y"},
+    {"type": "llm-rubric", "value": ["x"]},
+    {"type": "llm-rubric", "value": "x", "transform": "output.toLowerCase()"},
+    {"type": "g-eval", "value": []},
+    {"type": "perplexity"},
+    {"type": "perplexity", "threshold": 0.5},
+    {"type": "word-count", "value": "many"},
+    {"type": "finish-reason", "value": "banana"},
+    {"type": "equals", "value": ""},
+    {"type": "regex", "value": "^a", "transform": "output.trim()"},
+    {"type": "is-valid-openai-tools-call"},
+    {"type": "not-g-eval", "value": "x", "threshold": 0},
+    {"type": "javascript"},
+    {"type": "javascript", "value": "file://check.js"},
+    {"type": "is-xml", "value": {"requiredElements": 7}},
+]
+
+
+def test_what_would_mean_something_else_is_left(tmp_path: Path) -> None:
+    draft = asserting_each(tmp_path, OTHERWISE)
+    assert len(lost(draft)) == len(OTHERWISE)
+    assert all(case.todo for case in draft.cases)
     written(draft, tmp_path)
 
 

@@ -130,48 +130,57 @@ def test_pictures_can_be_data(tmp_path: Path, part: dict[str, Any]) -> None:
     )
 
 
-@pytest.mark.parametrize(
-    ("nunjucks", "text"),
-    [
-        ("{{ q | dump }}", '"hi"'),
-        ("{{ names.length }}", "1"),
-        ("{{ deep.x[1] }}", "6"),
-        ("{% if q === 'hi' %}yes{% elseif q %}no{% endif %}", "yes"),
-        ("{% if q !== 'hi' %}yes{% else %}no{% endif %}", "no"),
-        ("{% for k, v in deep %}{{k}}{% endfor %}", "x"),
-        ("{% for a, b in [[1, 2]] %}{{a}}-{{b}}{% endfor %}", "1-2"),
-        ("{{ q | upper }} {{ q | safe }} {{ 'a === b' }}", "HI hi a === b"),
-        ("{% raw %}{{ q }}{% endraw %}", "{{ q }}"),
-        ("a {# not shown #}b", "a b"),
-    ],
-)
-def test_nunjucks_becomes_jinja(tmp_path: Path, nunjucks: str, text: str) -> None:
-    assert said(prompts(tmp_path, [nunjucks]), tmp_path) == [[("user", text)]]
+NUNJUCKS = [
+    ("{{ q | dump }}", '"hi"'),
+    ("{{ names.length }}", "1"),
+    ("{{ deep.x[1] }}", "6"),
+    ("{% if q === 'hi' %}yes{% elseif q %}no{% endif %}", "yes"),
+    ("{% if q !== 'hi' %}yes{% else %}no{% endif %}", "no"),
+    ("{% for k, v in deep %}{{k}}{% endfor %}", "x"),
+    ("{% for a, b in [[1, 2]] %}{{a}}-{{b}}{% endfor %}", "1-2"),
+    ("{{ q | upper }} {{ q | safe }} {{ 'a === b' }}", "HI hi a === b"),
+    ("{% raw %}{{ q }}{% endraw %}", "{{ q }}"),
+    ("a {# not shown #}b", "a b"),
+]
 
 
-@pytest.mark.parametrize(
-    ("given", "words"),
-    [
-        ("file://prompt.js", "is a program"),
-        ("file://prompt.py:make", "is a program"),
-        ("langfuse://x@production", "kept elsewhere"),
-        ("file://none.txt", "is not there"),
-        ("{{ q | myfilter }}", "no equal"),
-        ("{{ env.KEY }}", "reads the environment"),
-        ("{% if %}", "no equal"),
-        ('[{"role": "tool", "content": "x"}]', "role 'tool'"),
-        ('[{"role": "user", "content": [{"type": "input_audio", "data": "x"}]}]', "input_audio"),
-        ('[{"role": "user"}]', "without text"),
-        ({"label": "x"}, "no text"),
-        (7, "no text"),
-    ],
-)
-def test_what_cannot_be_carried_over_is_named(tmp_path: Path, given: Any, words: str) -> None:
-    draft = prompts(tmp_path, [given])
-    [message] = lost(draft)
-    assert words in message
+def test_nunjucks_becomes_jinja(tmp_path: Path) -> None:
+    draft = prompts(tmp_path, [nunjucks for nunjucks, _ in NUNJUCKS])
+    assert said(draft, tmp_path) == [[("user", text)] for _, text in NUNJUCKS]
+
+
+NOT_CARRIED = [
+    ("file://prompt.js", "is a program"),
+    ("file://prompt.py:make", "is a program"),
+    ("langfuse://x@production", "kept elsewhere"),
+    ("file://none.txt", "is not there"),
+    ("{{ q | myfilter }}", "no equal"),
+    ("{{ env.KEY }}", "reads the environment"),
+    ("{% if %}", "no equal"),
+    ('[{"role": "tool", "content": "x"}]', "role 'tool'"),
+    ('[{"role": "user", "content": [{"type": "input_audio", "data": "x"}]}]', "input_audio"),
+    ('[{"role": "user"}]', "without text"),
+    ({"label": "x"}, "no text"),
+    (7, "no text"),
+]
+
+
+def test_what_cannot_be_carried_over_is_named(tmp_path: Path) -> None:
+    draft = prompts(tmp_path, [given for given, _ in NOT_CARRIED])
+    for (_, words), message in zip(NOT_CARRIED, lost(draft), strict=True):
+        assert words in message
+        assert any(message in todo for todo in draft.todo)
     assert draft.prompts[0].todo
     written(draft, tmp_path)  # with a prompt to be written anew
+
+
+def test_a_part_of_a_var_that_a_test_lacks_is_blank(tmp_path: Path) -> None:
+    tests = "providers: [echo]\ntests: [{vars: {q: [a], o: [x, y]}}, {vars: {q: b}}]\n"
+    draft = prompts(tmp_path, ["{{o[0]}}-{{o[1]}}{{who.name}}"], tests=tests)
+    assert draft.settings["vars"] == {"o": ["", ""], "who": {"name": ""}}
+    suite = written(draft, tmp_path)
+    sketches = [Renderer(suite.prompts[0], suite.vars).sketch(case)[0].content for case in suite.cases]
+    assert sketches == ["x-y", "-"]
 
 
 def test_a_var_that_some_tests_lack_is_blank(tmp_path: Path) -> None:

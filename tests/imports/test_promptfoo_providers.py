@@ -24,42 +24,41 @@ def rows(draft: Any) -> list[dict[str, Any]]:
     return [dict(row) for row in draft.models.values()]
 
 
-@pytest.mark.parametrize(
-    ("name", "row"),
-    [
-        ("openai:gpt-4o", {"provider": "openai", "model": "gpt-4o"}),
-        ("openai:chat:ft:gpt-4o:me", {"provider": "openai", "model": "ft:gpt-4o:me"}),
-        ("openai:responses:gpt-5", {"provider": "openai", "model": "gpt-5"}),
-        ("anthropic:messages:claude-x", {"provider": "anthropic", "model": "claude-x"}),
-        ("google:gemini-2.5-flash", {"provider": "gemini", "model": "gemini-2.5-flash"}),
-        ("vertex:gemini-2.5-pro", {"provider": "gemini", "model": "gemini-2.5-pro"}),
-        ("mistral:mistral-small", {"provider": "mistral", "model": "mistral-small"}),
-        ("groq:llama-3", {"provider": "groq", "model": "llama-3"}),
-        ("deepseek:deepseek-chat", {"provider": "deepseek", "model": "deepseek-chat"}),
-        ("openrouter:meta/llama:free", {"provider": "openrouter", "model": "meta/llama:free"}),
-        ("togetherai:chat:meta/llama", {"provider": "together", "model": "meta/llama"}),
-        ("ollama:chat:llama3.3", {"provider": "ollama", "model": "llama3.3"}),
-        ("ollama:llama3:8b", {"provider": "ollama", "model": "llama3:8b"}),
-        ("localai:chat:phi", {"provider": "vllm", "model": "phi", "base_url": "http://127.0.0.1:8080/v1"}),
-        ("replicate:meta/llama", {"provider": "replicate", "model": "meta/llama"}),
-        (
-            "bedrock:anthropic.claude-v2:1",
-            {"provider": "bedrock", "model": "anthropic.claude-v2:1", "region": "us-east-1"},
-        ),
-        ("bedrock:converse:x", {"provider": "bedrock", "model": "x", "region": "us-east-1"}),
-        ("adaline:google:chat:gemini-x", {"provider": "gemini", "model": "gemini-x"}),
-        (
-            "xai:grok-4",
-            {"provider": "openai", "model": "grok-4", "base_url": "https://api.x.ai/v1", "api_key_env": "XAI_API_KEY"},
-        ),
-    ],
-)
-def test_a_provider_becomes_a_row(tmp_path: Path, name: str, row: dict[str, Any]) -> None:
-    draft = providers(tmp_path, name)
+ROWS = [
+    ("openai:gpt-4o", {"provider": "openai", "model": "gpt-4o"}),
+    ("openai:chat:ft:gpt-4o:me", {"provider": "openai", "model": "ft:gpt-4o:me"}),
+    ("openai:responses:gpt-5", {"provider": "openai", "model": "gpt-5"}),
+    ("anthropic:messages:claude-x", {"provider": "anthropic", "model": "claude-x"}),
+    ("google:gemini-2.5-flash", {"provider": "gemini", "model": "gemini-2.5-flash"}),
+    ("vertex:gemini-2.5-pro", {"provider": "gemini", "model": "gemini-2.5-pro"}),
+    ("mistral:mistral-small", {"provider": "mistral", "model": "mistral-small"}),
+    ("groq:llama-3", {"provider": "groq", "model": "llama-3"}),
+    ("deepseek:deepseek-chat", {"provider": "deepseek", "model": "deepseek-chat"}),
+    ("openrouter:meta/llama:free", {"provider": "openrouter", "model": "meta/llama:free"}),
+    ("togetherai:chat:meta/llama", {"provider": "together", "model": "meta/llama"}),
+    ("ollama:chat:llama3.3", {"provider": "ollama", "model": "llama3.3"}),
+    ("ollama:llama3:8b", {"provider": "ollama", "model": "llama3:8b"}),
+    ("localai:chat:phi", {"provider": "vllm", "model": "phi", "base_url": "http://127.0.0.1:8080/v1"}),
+    ("replicate:meta/llama", {"provider": "replicate", "model": "meta/llama"}),
+    (
+        "bedrock:anthropic.claude-v2:1",
+        {"provider": "bedrock", "model": "anthropic.claude-v2:1", "region": "us-east-1"},
+    ),
+    ("bedrock:converse:x", {"provider": "bedrock", "model": "x", "region": "us-east-1"}),
+    ("adaline:google:chat:gemini-x", {"provider": "gemini", "model": "gemini-x"}),
+    (
+        "xai:grok-4",
+        {"provider": "openai", "model": "grok-4", "base_url": "https://api.x.ai/v1", "api_key_env": "XAI_API_KEY"},
+    ),
+]
+
+
+def test_a_provider_becomes_a_row(tmp_path: Path) -> None:
+    draft = providers(tmp_path, *(name for name, _ in ROWS))
     assert lost(draft) == []
-    assert rows(draft) == [row]
+    assert rows(draft) == [row for _, row in ROWS]
     written(draft, tmp_path)
-    assert len(load_models(tmp_path / "imported" / "models.yaml")) == 1
+    assert len(load_models(tmp_path / "imported" / "models.yaml")) == len(ROWS)
 
 
 @pytest.mark.parametrize(
@@ -217,7 +216,6 @@ def test_tools_are_the_suites(tmp_path: Path, tools: Any) -> None:
     assert lost(draft) == []
     assert draft.settings["tools"] == [TOOL]
     assert draft.settings["tool_choice"] == "required"
-    written(draft, tmp_path)
 
 
 def test_tools_of_one_provider_only_are_lost(tmp_path: Path) -> None:
@@ -258,9 +256,26 @@ def test_other_candidates_can_be_named(tmp_path: Path) -> None:
     assert [row["provider"] for row in rows(draft)] == ["openai"]
 
 
+JUDGED = "prompts: ['{{q}}']\ntests: [{vars: {q: x}, assert: [{type: llm-rubric, value: Is kind}]}]\n"
+
+
 def test_without_any_provider_there_is_something_to_run(tmp_path: Path) -> None:
-    draft = imported(tmp_path, "prompts: ['{{q}}']\ntests: [{vars: {q: x}}]\n")
-    assert written(draft, tmp_path).models
+    suite = written(imported(tmp_path, JUDGED), tmp_path)
+    assert suite.models == ("smollm2-135m",)
+
+
+def test_a_program_is_to_be_written_where_no_provider_came_along(tmp_path: Path) -> None:
+    """Neither the judge nor another model is asked in the place of them all."""
+    draft = imported(tmp_path, JUDGED + "providers: [file://mine.py, 'openai:embedding:e']\n")
+    suite = written(draft, tmp_path)
+    assert suite.models == ("to-do",)
+    models = load_models(tmp_path / "imported" / "models.yaml")
+    assert models["to-do"].provider == "python"
+    program = (tmp_path / "imported" / "to_do.py").read_text()
+    told: dict[str, Any] = {}
+    exec(compile(program, "to_do.py", "exec"), told)
+    with pytest.raises(NotImplementedError, match="models.yaml"):
+        told["answer"]([])
 
 
 @pytest.mark.parametrize(

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
-from promptfoo_config import asserting, judged, lost, passes, remarks, scorers, written
+from promptfoo_config import asserting, asserting_each, judged, lost, misjudged, remarks, scorers, written
 
 JSON = (
     '{"a": "x", "n": 3, "ok": true, "tags": ["red"], "items": [{"name": "A Refund", "price": 2}], "deep": {"k": "v"}}'
@@ -43,6 +44,14 @@ SCRIPTS = [
     ("JSON.parse(output).missing === undefined", [JSON], ['{"missing": 1}', PROSE]),
     ("parseInt(JSON.parse(output).text) >= 7", [OTHER, '{"text": 12.5}'], ['{"text": "6"}', '{"text": "x"}']),
     ("parseInt(JSON.parse(output).text) <= 19", [OTHER, '{"text": "-3"}'], ['{"text": "20"}', '{"text": "x"}']),
+    ("JSON.parse(output).missing != null", ['{"missing": 1}'], [JSON, '{"missing": null}', PROSE]),
+    ("JSON.parse(output).missing == undefined", [JSON, '{"missing": null}'], ['{"missing": 1}', PROSE]),
+    ("JSON.parse(output).missing !== null", [JSON, '{"missing": 1}'], ['{"missing": null}', PROSE]),
+    ("'a' in JSON.parse(output)", [JSON, OTHER], ["{}", "[]", "3", PROSE]),
+    ("!('a' in JSON.parse(output))", ["{}", "[]"], [JSON, "3", PROSE]),
+    ("JSON.parse(output).deep.hasOwnProperty('k')", [JSON], [OTHER, '{"deep": {}}']),
+    ("/^\\d+ days$/i.test(JSON.parse(output).text)", [OTHER], [JSON, '{"text": "days"}', PROSE]),
+    ("output.trim().length > 0", ["x"], ["", " "]),
     ("typeof JSON.parse(output).a === 'string'", [JSON], ['{"a": 1}', "{}"]),
     ("Array.isArray(JSON.parse(output))", ["[1]"], [JSON, PROSE]),
     ("JSON.parse(output).length === 2", ["[1, 2]"], ["[1]", "[]"]),
@@ -107,123 +116,166 @@ SCRIPTS = [
 ]
 
 
-@pytest.mark.parametrize(("script", "good", "bad"), SCRIPTS, ids=[one[0] for one in SCRIPTS])
-def test_a_script_judges_as_it_did(tmp_path: Path, script: str, good: list[str], bad: list[str]) -> None:
-    draft = asserting(tmp_path, {"type": "javascript", "value": script})
-    assert [answer for answer in good if not passes(draft, answer)] == []
-    assert [answer for answer in bad if passes(draft, answer)] == []
+def test_a_script_judges_as_it_did(tmp_path: Path) -> None:
+    draft = asserting_each(tmp_path, [script for script, _, _ in SCRIPTS], "javascript")
+    assert lost(draft) == []
+    assert misjudged(draft, SCRIPTS) == []
 
 
-@pytest.mark.parametrize(
-    "script",
-    [
-        "foo(output)",
-        "output",
-        "true",
-        "await check(output)",
-        "output.length >= 0",
-        "JSON.parse(output).a.map(x => x.b).join('') === 'x'",
-        "output.toLowerCase().includes('World')",
-        "Math.abs(output.length - 10) < 3",
-        "new Date(output) > 0",
-        "((((",
-        "output.includes('a",
-        "const x = 1;\nif (output) { return true }\nreturn false",
-        "process.env.SECRET === output",
-        "require('fs').readFileSync('/etc/passwd')",
-        "!(output.includes('x') && JSON.parse(output).a === 1)",
-        "&& " * 400,
-        "(" * 2000,
-        "!" * 3000 + "output",
-        "output.includes('x') && " * 160 + "true",
-        "x" * 5000,
-        "JSON.parse(output).n > '3'",
-        "context.vars.unknown === output",
-        "JSON.parse(output).ok || output.includes('x')",
-        "JSON.parse(output).a.trim() === 'x'",
-        "JSON.parse(output)[-1] === 1",
-        "JSON.parse(output).a > 'b'",
-        "JSON.parse(output).a.toLowerCase() > 'b'",
-        "JSON.parse(output).a.toLowerCase() === 'X'",
-        "JSON.parse(output).a.toLowerCase().length > 3",
-        "JSON.parse(output).length > 3",
-        "JSON.parse(output).a === [1]",
-        "['x', 'Y'].includes(JSON.parse(output).a.toUpperCase())",
-        "JSON.parse(output.split('x')[1]).a === 1",
-        "parseInt(output) > 3",
-        "parseInt(JSON.parse(output).n) > 2.5",
-        "parseInt(JSON.parse(output).n) > -3",
-        "Array.isArray(output)",
-        "typeof output === 'string'",
-        "typeof JSON.parse(output)[0].a === 'string'",
-        "JSON.parse(output).items.some(i => other(i))",
-        "JSON.parse(output).items.some((i, n) => n > 1)",
-        "output.some(x => x)",
-        "[].some(x => output.includes(x))",
-        "output.length === 2.5",
-        "output.length < 0",
-        "output.indexOf('x') > 5",
-        "output.search(/x/) > 5",
-        "output.trim().match(/^x/) !== null",
-        "/(?<=a+)b/.test(output)",
-        "/\\p{L}/u.test(output)",
-        "/x/.test(context.vars.q)",
-        "'abc'.includes(output)",
-        "output.includes('')",
-        "output.trim().includes(' x')",
-        "output.split(',').length > 2",
-        "output.split(' ')",
-        "output.length + context.vars.q",
-        "output.length * output.length",
-        "output.length - output.length",
-        "1 / output.length",
-        "1 + 1",
-        "true + output.length",
-        "output.length + 1 > 0 ? 'a' : 'b'",
-        "output ? 1 : 2",
-        "{pass: true}",
-        "`${output}` === 'x'",
-        "`a${{b: 1}}`",
-        "output.foo()",
-        "output?.()",
-        "x => x",
-        "return",
-        "const x",
-        "'\\",
-        "#",
-    ],
-)
-def test_what_is_not_mechanical_is_told_with_its_place(tmp_path: Path, script: str) -> None:
-    draft = asserting(tmp_path, {"type": "javascript", "value": script})
-    [note] = [note for note in draft.notes if note.lost]
-    assert note.message.startswith("`javascript` has no equal here: ")
-    assert (note.where.line, note.kind) == (1, "assertion")
-    assert note.remedy
-    assert any(note.message in words for words in draft.todo + draft.cases[0].todo)
+NOT_MECHANICAL = [
+    "foo(output)",
+    "output",
+    "true",
+    "await check(output)",
+    "output.length >= 0",
+    "JSON.parse(output).a.map(x => x.b).join('') === 'x'",
+    "output.toLowerCase().includes('World')",
+    "Math.abs(output.length - 10) < 3",
+    "new Date(output) > 0",
+    "((((",
+    "output.includes('a",
+    "const x = 1;\nif (output) { return true }\nreturn false",
+    "process.env.SECRET === output",
+    "require('fs').readFileSync('/etc/passwd')",
+    "!(output.includes('x') && JSON.parse(output).a === 1)",
+    "&& " * 400,
+    "(" * 2000,
+    "!" * 3000 + "output",
+    "output.includes('x') && " * 160 + "true",
+    "x" * 5000,
+    "JSON.parse(output).n > '3'",
+    "context.vars.unknown === output",
+    "JSON.parse(output).ok || output.includes('x')",
+    "JSON.parse(output).a.trim() === 'x'",
+    "JSON.parse(output)[-1] === 1",
+    "JSON.parse(output).a > 'b'",
+    "JSON.parse(output).a.toLowerCase() > 'b'",
+    "JSON.parse(output).a.toLowerCase() === 'X'",
+    "JSON.parse(output).a.toLowerCase().length > 3",
+    "JSON.parse(output).length > 3",
+    "JSON.parse(output).a === [1]",
+    "['x', 'Y'].includes(JSON.parse(output).a.toUpperCase())",
+    "JSON.parse(output.split('x')[1]).a === 1",
+    "parseInt(output) > 3",
+    "parseInt(JSON.parse(output).n) > 2.5",
+    "parseInt(JSON.parse(output).n) > -3",
+    "Array.isArray(output)",
+    "typeof output === 'string'",
+    "typeof JSON.parse(output)[0].a === 'string'",
+    "JSON.parse(output).items.some(i => other(i))",
+    "JSON.parse(output).items.some((i, n) => n > 1)",
+    "output.some(x => x)",
+    "[].some(x => output.includes(x))",
+    "output.length === 2.5",
+    "output.length < 1e999",
+    "JSON.parse(output).a.length < 1e999",
+    "output[0] === 'f'",
+    "'a' in output",
+    "output.length < 0",
+    "output.indexOf('x') > 5",
+    "output.search(/x/) > 5",
+    "output.trim().match(/^x/) !== null",
+    "/(?<=a+)b/.test(output)",
+    "/\\p{L}/u.test(output)",
+    "/x/.test(context.vars.q)",
+    "'abc'.includes(output)",
+    "output.includes('')",
+    "output.trim().includes(' x')",
+    "output.split(',').length > 2",
+    "output.split(' ')",
+    "output.length + context.vars.q",
+    "output.length * output.length",
+    "output.length - output.length",
+    "1 / output.length",
+    "1 + 1",
+    "true + output.length",
+    "output.length + 1 > 0 ? 'a' : 'b'",
+    "output ? 1 : 2",
+    "{pass: true}",
+    "`${output}` === 'x'",
+    "`a${{b: 1}}`",
+    "output.foo()",
+    "output?.()",
+    "x => x",
+    "return",
+    "const x",
+    "'\\",
+    "#",
+]
 
 
-@pytest.mark.parametrize(
-    ("script", "good", "bad"),
-    [
-        ("len(output) > 5", PROSE, "x"),
-        ("'World' in output and not output.startswith('x')", PROSE, "x World"),
-        ("json.loads(output)['a'] == 'x'", JSON, OTHER),
-        ("max(0, len(output) - 5)", PROSE, "x"),
-        ("3 < len(output) <= 11", PROSE, "x"),
-        ("output.strip().lower() == 'hello world'", PROSE, "hello"),
-        ("output not in ['a', 'b']", "c", "a"),
-    ],
-)
-def test_plain_python_is_said_in_scorers(tmp_path: Path, script: str, good: str, bad: str) -> None:
-    draft = asserting(tmp_path, {"type": "python", "value": script})
-    assert passes(draft, good)
-    assert not passes(draft, bad)
+def test_what_is_not_mechanical_is_told_with_its_place(tmp_path: Path) -> None:
+    draft = asserting_each(tmp_path, NOT_MECHANICAL, "javascript")
+    notes = [note for note in draft.notes if note.lost]
+    assert len(notes) == len(NOT_MECHANICAL)
+    for script, note, case in zip(NOT_MECHANICAL, notes, draft.cases, strict=True):
+        assert note.message.startswith("`javascript` has no equal here: "), script
+        assert (note.where.line, note.kind) == (1, "assertion")
+        assert note.remedy
+        assert any(note.message in words for words in case.todo), script
 
 
-@pytest.mark.parametrize("script", ["import os", "__import__('os').system('x')", "x = 1", "[o for o in output]", "1 +"])
-def test_other_python_is_not_run(tmp_path: Path, script: str) -> None:
-    draft = asserting(tmp_path, {"type": "python", "value": script})
-    assert len(lost(draft)) == 1
+PYTHON = [
+    # the expression, answers for which Python says True, answers for which it says False or fails
+    ("len(output) > 5", [PROSE], ["x"]),
+    ("'World' in output and not output.startswith('x')", [PROSE], ["x World"]),
+    ("json.loads(output)['a'] == 'x'", [JSON], [OTHER]),
+    ("max(0, len(output) - 5)", [PROSE], ["x"]),
+    ("3 < len(output) <= 11", [PROSE], ["x"]),
+    ("output.strip().lower() == 'hello world'", [PROSE], ["hello"]),
+    ("output not in ['a', 'b']", ["c"], ["a"]),
+    ("any(w in output.lower() for w in ['hello', 'bye'])", [PROSE, "bye"], ["x"]),
+    ("not all(w in output for w in ['Hello', 'World'])", ["World"], [PROSE]),
+    ("len(output.split()) == 2", [PROSE, " a  b "], ["x", ""]),
+    ("'a' in json.loads(output)", [JSON, '["a"]', '"ha"'], ['{"x": "a"}', "[]", "3", PROSE]),
+    ("'a' not in json.loads(output)", ['{"x": "a"}', "[]"], [JSON, '["a"]', "3", PROSE]),
+    ("3 in json.loads(output)['n']", ['{"n": [3]}'], [JSON, '{"n": {"3": 3}}', '{"n": "3"}', "{}"]),
+    ("json.loads(output)['a'] != 'x'", [OTHER], [JSON, "{}", PROSE]),
+    ("not json.loads(output)['a'] == 'x'", [OTHER], [JSON, "{}", PROSE]),
+    ("json.loads(output).get('a') != 'x'", [OTHER, "{}"], [JSON, PROSE]),
+    ("json.loads(output)['a'] is None", ['{"a": null}'], [JSON, "{}"]),
+    ("json.loads(output)['a'] is not None", [JSON], ['{"a": null}', "{}", PROSE]),
+    ("json.loads(output).get('a') is None", ['{"a": null}', "{}"], [JSON, PROSE]),
+    ("json.loads(output).get('a') != None", [JSON], ['{"a": null}', "{}"]),
+    ("isinstance(json.loads(output), list)", ["[1]"], [JSON, PROSE]),
+    ("isinstance(json.loads(output)['a'], str)", [JSON], ['{"a": 1}', "{}"]),
+]
+
+
+def test_plain_python_is_said_in_scorers(tmp_path: Path) -> None:
+    draft = asserting_each(tmp_path, [script for script, _, _ in PYTHON], "python")
+    assert lost(draft) == []
+    assert misjudged(draft, PYTHON) == []
+    for script, good, bad in PYTHON:
+        assert [one for one in (*good, *bad) if said_by_python(script, one) != (one in good)] == [], script
+
+
+def said_by_python(script: str, output: str) -> bool:
+    """What Python itself says of an answer."""
+    try:
+        said = eval(script, {"output": output, "json": json})
+    except (ValueError, LookupError, TypeError, AttributeError):
+        return False
+    return bool(said)
+
+
+OTHER_PYTHON = [
+    "import os",
+    "__import__('os').system('x')",
+    "x = 1",
+    "[o for o in output]",
+    "1 +",
+    "any(x for x in output if x)",
+    "all(x for x, y in json.loads(output))",
+    "output is 'x'",
+    "output.split(sep=',')",
+    "'x' in 5",
+    "None in json.loads(output)",
+]
+
+
+def test_other_python_is_not_run(tmp_path: Path) -> None:
+    assert len(lost(asserting_each(tmp_path, OTHER_PYTHON, "python"))) == len(OTHER_PYTHON)
 
 
 def test_a_script_that_fails_on_the_way_fails_when_negated_too(tmp_path: Path) -> None:

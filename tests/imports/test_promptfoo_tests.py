@@ -236,6 +236,47 @@ def test_no_tests_at_all_is_one_test(tmp_path: Path) -> None:
     assert len(imported(tmp_path, "prompts: [Hello]\nproviders: [echo]\n").cases) == 1
 
 
+def test_what_is_lost_of_a_test_is_told_at_its_case(tmp_path: Path) -> None:
+    text = (
+        HEAD
+        + """
+defaultTest: {provider: openai:gpt-4o}
+tests:
+  - vars: {q: [file://none.txt, b]}
+  - vars: {q: c}
+    prompts: [x]
+  - 7
+"""
+    )
+    draft = imported(tmp_path, text)
+    assert [[words.split(" (")[0] for words in case.todo] for case in draft.cases] == [
+        ["var `q`: the file none.txt is not there"],
+        [],
+        ["`prompts`: the test is for some prompts only; here every case is asked with every prompt"],
+    ]
+    assert draft.cases[0].todo[0].endswith("(promptfooconfig.yaml:6:5): put it there, or take the reference out")
+    assert [words.split(" (")[0] for words in draft.todo][:2] == [
+        "this is no test",
+        "`provider`: a provider of the test's own; here every model is asked every case",
+    ]
+
+
+def test_tests_that_are_all_lost_leave_their_defaults(tmp_path: Path) -> None:
+    text = HEAD + "defaultTest: {assert: [{type: contains, value: x}]}\ntests: file://none.csv\n"
+    draft = imported(tmp_path, text)
+    assert draft.scorers == ({"contains": "x"},)
+    assert any("none of the tests came along" in words for words in draft.todo)
+    assert {Share("tests", 1, 0), Share("assertions", 1, 1)} <= set(draft.shares)
+    assert len(written(draft, tmp_path).cases) == 1
+
+
+def test_the_same_remark_stands_once(tmp_path: Path) -> None:
+    tests = "".join(f"  - {{vars: {{q: a{number}}}, odd: 1}}\n" for number in range(12))
+    [note] = [note for note in imported(tmp_path, HEAD + "tests:\n" + tests).notes if "`odd`" in note.message]
+    assert note.where.line == 4
+    assert note.message.endswith("(also at lines 5, 6, 7, 8, 9, 10, 11, 12 and 3 more)")
+
+
 def test_as_many_as_wanted(tmp_path: Path) -> None:
     text = HEAD + "tests:\n  - vars: {q: [a, b, c]}\n"
     assert len(imported(tmp_path, text, options=ImportOptions(limit=2)).cases) == 2

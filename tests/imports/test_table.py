@@ -60,6 +60,9 @@ def test_the_suite_that_is_written_is_sound(tmp_path):
         (["A long explanation of what is right, over more than forty characters", "y" * 50, "z"], "f1"),
         ([1.5, 2.5, 1000.25], "numeric"),
         ([{"a": 1}, {"a": 2}, {"b": [1]}], "json_equal"),
+        ([["Paris", "City of Paris"], ["Rome"], ["Bonn"]], "contains_any"),
+        ([["Paris " * 9, "x"], ["Rome"], ["Bonn"]], "f1"),
+        ([["Paris"], ["Rome"], ["+"]], "json_equal"),
         ([1, 2, 1, 2], "label"),
         ([True, False, True, False], "label"),
         (["A", "a", "A", "a"], "label"),
@@ -74,6 +77,14 @@ def test_a_scorer_fits_what_is_expected(tmp_path, expected, scorer):
     written = write_suite(draft, tmp_path / "out")
     assert written.problems == ()
     assert [case.expected for case in load_suite(written.suite).cases] == expected
+
+
+def test_answers_with_their_places_are_answers(tmp_path):
+    row = {"question": "q", "answers": {"text": ["x", "y", "x"], "answer_start": [1, 2, 9]}}
+    draft = table(tmp_path, json.dumps(row), "t.jsonl")
+    assert draft.cases[0].expected == ["x", "y"]
+    assert draft.scorers == ({"contains_any": {"ignore_case": True}},)
+    assert draft.cases[0].vars == {"question": "q"}
 
 
 def test_cells_stay_as_they_were_typed(tmp_path):
@@ -121,6 +132,9 @@ def test_a_column_that_is_mostly_empty_is_not_taken_for_what_is_right(tmp_path):
         ("answer,label", "label", ["answer"]),
         ("class,response", "class", ["response"]),
         ("question,lang,label,answers", "answers", ["question", "lang"]),
+        ("text,label,label_text", "label_text", ["text"]),
+        ("question,choices,answerKey,explanation", "answerKey", ["question", "choices"]),
+        ("question,best_answer,correct_answers,incorrect_answers", "correct_answers", ["question"]),
     ],
 )
 def test_no_prompt_shows_a_column_that_may_hold_what_is_right(tmp_path, header, expected, shown):
@@ -233,7 +247,8 @@ def test_a_dataset_of_the_hub(tmp_path, monkeypatch):
     from evalkit.suite import tables
     from evalkit.suite.rows import Row
 
-    def rows(url, where):
+    def rows(url, where, *, named):
+        assert named
         assert url == "hf://org/intents?split=test"
         yield Row({"q": "a", "label": "x"}, Location(f"{url} (row 1)"))
         yield ConfigError("a cell holds bytes", where=Location(f"{url} (row 2)"))

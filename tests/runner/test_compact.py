@@ -247,6 +247,14 @@ def test_files_of_another_plan_are_told_of(run):
         list(recorded(list(read_cases(run)), read_manifest(run), run))
 
 
+def test_candidates_that_changed_places_are_told_of(run):
+    compact(run)
+    manifest = read_manifest(run)
+    write_manifest(run, replace(manifest, models=manifest.models[::-1]))
+    with pytest.raises(ConfigError, match="does not hold the calls"):
+        load_run(run)
+
+
 def test_a_run_that_is_not_finished_or_being_written_to_is_left_alone(run):
     before = names(run)
     with only_writer(run), pytest.raises(ConfigError, match="another evalkit process"):

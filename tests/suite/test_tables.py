@@ -4,6 +4,7 @@ import datetime as dt
 import os
 import sys
 import types
+from typing import ClassVar
 
 import pytest
 
@@ -54,6 +55,19 @@ def test_a_suite_may_name_a_hub_dataset(library, check):
 def test_telemetry_is_off(library):
     rows("hf://name?split=test")
     assert os.environ["HF_HUB_DISABLE_TELEMETRY"] == "1"
+
+
+def test_class_labels_may_come_by_name(library):
+    class Rows(list):
+        features: ClassVar = {
+            "m": types.SimpleNamespace(dtype="string"),
+            "label": types.SimpleNamespace(names=["no", "yes"]),
+        }
+
+    library.rows = Rows({"m": "a", "label": number} for number in (1, 0, -1, 2, None))
+    found = hub_rows("hf://org/name?split=test", WHERE, named=True)
+    assert [row.data["label"] for row in found] == ["yes", "no", None, 2, None]
+    assert [row.data["label"] for row in rows("hf://org/name?split=test")] == [1, 0, -1, 2, None]
 
 
 def test_an_empty_split(library):

@@ -41,6 +41,13 @@ def asserting(folder: Path, *assertions: Mapping[str, Any], **more: Any) -> Draf
     return imported(folder, json.dumps(content))
 
 
+def asserting_each(folder: Path, assertions: Sequence[Any], kind: str | None = None) -> DraftSuite:
+    """Import a config of one test for each assertion; of a `kind`, they are the values alone."""
+    asserts = [one if kind is None else {"type": kind, "value": one} for one in assertions]
+    tests = [{"vars": {"q": "hi"}, "assert": [one]} for one in asserts]
+    return imported(folder, json.dumps({"prompts": ["{{q}}"], "providers": ["openai:gpt-4o-mini"], "tests": tests}))
+
+
 def scorers(draft: DraftSuite, case: int = 0) -> list[Json]:
     """All scorers of a case, those of the suite first."""
     return [*draft.scorers, *draft.cases[case].scorers]
@@ -63,12 +70,23 @@ def written(draft: DraftSuite, folder: Path) -> Suite:
     return load_suite(done.suite)
 
 
-def passes(draft: DraftSuite, output: str, tool_calls: Sequence[Json] = ()) -> bool:
-    """Whether an answer passes the first case, without any file being written."""
-    case = Case(id="c", vars=draft.cases[0].vars, expected=draft.cases[0].expected)
+def passes(draft: DraftSuite, output: str, tool_calls: Sequence[Json] = (), case: int = 0) -> bool:
+    """Whether an answer passes a case, the first unless told, without any file being written."""
+    judged_case = Case(id="c", vars=draft.cases[case].vars, expected=draft.cases[case].expected)
     context = ScorerContext(Path(), judge="judge")
-    entries = tuple(compile_scorer(spec, context=context) for spec in scorers(draft))
-    return _passes(entries, case, output, tool_calls)
+    entries = tuple(compile_scorer(spec, context=context) for spec in scorers(draft, case))
+    return _passes(entries, judged_case, output, tool_calls)
+
+
+def misjudged(draft: DraftSuite, answers: Sequence[tuple[Any, Sequence[str], Sequence[str]]]) -> list[tuple[Any, str]]:
+    """What is judged otherwise than told: for each case something to name it by, answers that pass, and that fail."""
+    assert len(draft.cases) == len(answers)
+    return [
+        (name, answer)
+        for number, (name, good, bad) in enumerate(answers)
+        for answer in (*good, *bad)
+        if passes(draft, answer, case=number) != (answer in good)
+    ]
 
 
 def judged(suite: Suite, case: Case, output: str, tool_calls: Sequence[Json] = ()) -> bool:

@@ -18,6 +18,9 @@ from typer.models import CommandInfo
 from evalkit.analysis.tidy import COLUMN_TYPES
 from evalkit.cli.app import app
 from evalkit.errors import ExitCode
+from evalkit.exports.formats import FORMATS
+from evalkit.imports.kinds import KINDS
+from evalkit.lint.rules import RULES
 from evalkit.models.config import models_schema
 from evalkit.models.table import provider_table
 from evalkit.report.by_scorer import SCORER_COLUMNS
@@ -285,6 +288,20 @@ def _own_columns(name: str) -> Callable[[], Iterable[str]]:
     return lambda: COLUMNS[name]
 
 
+def _imports() -> str:
+    rows = [(f"`{kind.name}`", kind.words, f"a {kind.becomes}") for kind in KINDS.values()]
+    return table(["kind", "source", "becomes"], rows)
+
+
+def _exports() -> str:
+    formats = [one for of in FORMATS.values() for one in of.values()]
+    return table(["of", "format", "what it is"], [(one.what, f"`{one.name}`", one.words) for one in formats])
+
+
+def _lint() -> str:
+    return table(["rule", "finds"], [(f"`{rule.name}`", rule.words) for rule in RULES])
+
+
 TABLES: Final[Mapping[str, Callable[[], str]]] = {
     "suite": _suite,
     "case": _suite_part("case", "else"),
@@ -315,6 +332,9 @@ TABLES: Final[Mapping[str, Callable[[], str]]] = {
     "record": _record,
     "exit-codes": _exit_codes,
     "commands": _commands,
+    "imports": _imports,
+    "exports": _exports,
+    "lint": _lint,
 }
 """What makes each table, by the name in its marker."""
 

@@ -74,7 +74,9 @@ def prompt_stem(label: str, raw: str) -> str:
 
 
 def template_of(raw: str) -> tuple[tuple[str, str], ...]:
-    """A prompt's text as roles with templates, in our Jinja2 where that can be said."""
+    """A prompt's text as roles with templates, in our Jinja2 where that can be said; none for no text."""
+    if not raw:
+        return ()
     try:
         said = prompt_of_text(raw, Node(raw, lambda _: _RESULTS))
     except (ConfigError, MessageError, TemplateError):
@@ -83,7 +85,7 @@ def template_of(raw: str) -> tuple[tuple[str, str], ...]:
     if pairs and len(pairs) == len(said):
         told = ((str(role), words if isinstance(words, str) else json.dumps(words)) for role, words in pairs)
         return tuple(told)
-    return (("user", raw),) if raw else ()
+    return (("user", raw),)
 
 
 def case_of(variables: Mapping[str, Json], test: Mapping[str, Json], files: Files) -> Case:

@@ -220,8 +220,6 @@ def _with_outputs(made: list[Made], tests: Sequence[ReadTest], notes: Notes) -> 
 
 def _with_blanks(settings: dict[str, Json], prompts: Sequence[ReadPrompt], made: Sequence[Made], notes: Notes) -> None:
     """A var that a test lacks is nothing in promptfoo, and an error here: give it a blank."""
-    if not made:
-        return
     given = frozenset.intersection(*(frozenset(one.case.vars) for one in made))
     structured = {name for one in made for name, value in one.case.vars.items() if isinstance(value, (list, dict))}
     for prompt in prompts:
@@ -229,7 +227,8 @@ def _with_blanks(settings: dict[str, Json], prompts: Sequence[ReadPrompt], made:
             words = f"the list or mapping `{shown[0]}` is written as JSON; in promptfoo a list is written with commas"
             notes.remark(prompt.where, "prompt", words)
         for name in sorted(prompt.names - given):
-            settings.setdefault("vars", {})[name] = prompt.blank(name)
+            blanks = settings.setdefault("vars", {})
+            blanks[name] = prompt.blank(name) or blanks.get(name, "")
             words = f"the prompt {prompt.name[:40]!r} uses `{name}`, which some tests lack: it is left blank there"
             notes.remark(prompt.where, "prompt", words)
 
@@ -261,8 +260,6 @@ def _unnamed(spec: Spec, judge: str) -> Spec:
 
 def _hoisted(made: Sequence[Made]) -> tuple[list[Spec], list[str]]:
     """Take the scorers that all cases share, and what is to be done with all, out of the cases."""
-    if not made:
-        return [], []
     counts = [Counter(map(_spelled, one.scorers)) for one in made]
     shared = [spec for spec in made[0].scorers if all(count[_spelled(spec)] == 1 for count in counts)]
     spelled = set(map(_spelled, shared))

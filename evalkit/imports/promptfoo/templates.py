@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from evalkit.types import Json
 
 if TYPE_CHECKING:
+    from jinja2.nodes import Node
     from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 _TAG: Final = re.compile(r"\{\{.*?\}\}|\{%.*?%\}", re.DOTALL)
@@ -119,15 +120,21 @@ def blank(template: str, name: str) -> Json:
         tree = _environment().parse(template)
     except TemplateSyntaxError:
         return ""
-    keys: set[str | int] = set()
-    for node in tree.find_all((nodes.Getitem, nodes.Getattr)):
-        if isinstance(node.node, nodes.Name) and node.node.name == name:
-            key = node.attr if isinstance(node, nodes.Getattr) else getattr(node.arg, "value", None)
-            keys |= {key} if isinstance(key, (str, int)) else set()
+    attributes: list[Json] = [node.attr for node in tree.find_all(nodes.Getattr) if _is_name(node.node, name)]
+    items: list[Json] = [
+        node.arg.value
+        for node in tree.find_all(nodes.Getitem)
+        if _is_name(node.node, name) and isinstance(node.arg, nodes.Const)
+    ]
+    keys = attributes + items
     places = [key for key in keys if isinstance(key, int) and 0 <= key < _MAX_ITEMS]
     if places:
         return [""] * (max(places) + 1)
-    return {key: "" for key in sorted(map(str, keys))} if keys else ""
+    return dict.fromkeys(sorted({key for key in keys if isinstance(key, str)}), "") or ""
+
+
+def _is_name(node: Node, name: str) -> bool:
+    return getattr(node, "name", None) == name
 
 
 def printed(template: str) -> frozenset[str]:
