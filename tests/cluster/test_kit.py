@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import pickle
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -31,7 +33,7 @@ def entry(spec: Any) -> Any:
 
 def test_a_case_brings_its_own_scorers_along() -> None:
     turn = Turn("and then?", "y", (entry("exact"),))
-    case = Case("c", {}, "x", scorers=(entry({"contains": "x"}), entry({"length": {"max": 3}})), turns=(turn,))
+    case = Case("c", {}, "x", scorers=(entry({"contains": "x"}), entry({"starts_with": "x"})), turns=(turn,))
     sent = pickle.loads(pickle.dumps(item(Call("1", "m", "p", "c", 1), case)))
     whole = sent.whole()
     assert [one.spelling for one in whole.scorers] == [one.spelling for one in case.scorers]
@@ -42,8 +44,6 @@ def test_a_case_brings_its_own_scorers_along() -> None:
 def test_cases_are_judged_by_their_own_scorers_too(tmp_path: Path) -> None:
     job = job_for(["m"], 20)
     own = [Case(f"c{n}", {"n": f"n{n}"}, f"n{n}", scorers=(entry({"contains": "5"}),)) for n in range(20)]
-    import dataclasses
-
     job = dataclasses.replace(job, cases=own)
     asyncio.run(Setting(tmp_path, job).together(2))
     assert sum(score.passed for score in read_scores(tmp_path)) == 2
@@ -82,11 +82,7 @@ def test_a_block_of_another_suite_is_refused(tmp_path: Path) -> None:
 
 
 def problems(rate_per_s: float | None = None, race: Race | None = None, **model: Any) -> list[str]:
-    class Chosen:
-        functions: dict[str, Any] = {"f": print}
-
-    chosen: Any = Chosen()
-    chosen.rate_per_s = rate_per_s
+    chosen = SimpleNamespace(functions={"f": print}, rate_per_s=rate_per_s)
     job = job_for([model.pop("name", "m")], 1, **model)
     return [problem.message for problem in cluster_problems(job, chosen, race)]
 

@@ -26,6 +26,7 @@ from evalkit.runner.journal import read_records, read_scores
 pytest.importorskip("ray")
 pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.xdist_group("ray")]
 
+FAST = Path(__file__).parents[1] / "bench" / "fast_server.py"
 FIGURES_THAT_DIFFER = ("latency_ms", "ttft_ms", "queue_ms", "retry_ms")
 
 
@@ -101,6 +102,34 @@ def test_the_same_report_as_one_machine_writes(workspace: Workspace, server: Kil
     assert verdicts(alone) == verdicts(together)
     assert server.asked == 4 * 400
     assert not (together / "parts").exists()
+
+
+def test_20_000_calls_give_the_same_figures(workspace: Workspace) -> None:
+    """Against the fastest server there is: all of report.json but times, and what was decided by them."""
+    command = [sys.executable, str(FAST), "0", str(workspace.path / "own.json")]
+    server = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert server.stdout
+    write(workspace, f"http://127.0.0.1:{int(server.stdout.readline())}/v1", 20_000, limits={"concurrency": 32})
+    try:
+        with ray_nodes(2) as nodes:
+            folders = []
+            for command in (("run", "suite.yaml", "--no-stream"), on(nodes, 2)):
+                done = workspace.run(*command)
+                assert done.code == 0, done.err
+                folders.append(workspace.folder())
+    finally:
+        server.communicate()
+    alone, together = (figures(json.loads((folder / "report.json").read_text())["models"][0]) for folder in folders)
+    assert alone == together
+    assert alone["cases"] == 20_000
+    assert verdicts(folders[0]) == verdicts(folders[1])
+    assert set(answers(folders[1]).values()) == {1}
+
+
+def figures(row: dict[str, Any]) -> dict[str, Any]:
+    """What a report says of a model, but for how long it took."""
+    times = [name for name in row if name.startswith("latency") or name.endswith(("_ms", "_per_s"))]
+    return {name: value for name, value in row.items() if name not in times}
 
 
 def test_a_worker_that_is_killed_costs_its_calls_in_flight(workspace: Workspace, server: KillServer) -> None:

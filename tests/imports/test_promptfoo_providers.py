@@ -274,7 +274,7 @@ def test_a_program_is_to_be_written_where_no_provider_came_along(tmp_path: Path)
     program = (tmp_path / "imported" / "to_do.py").read_text()
     told: dict[str, Any] = {}
     exec(compile(program, "to_do.py", "exec"), told)
-    with pytest.raises(NotImplementedError, match="models.yaml"):
+    with pytest.raises(NotImplementedError, match="name models in"):
         told["answer"]([])
 
 

@@ -145,7 +145,7 @@ def test_files_of_vars_are_read(tmp_path: Path) -> None:
     draft = imported(tmp_path, text, files)
     assert [case["m"] for case in variables(draft)] == ["one", "two"]
     first = variables(draft)[0]
-    assert (first["q"], first["d"]) == ("a long\ntext", '{"a": [1]}')
+    assert (first["q"], first["d"]) == ("a long\ntext", '{"a":[1]}')
     assert first["p"] == "data:image/png;base64," + base64.b64encode(PNG).decode()
 
 
