@@ -86,6 +86,13 @@ class News(NamedTuple):
     reached: str | None
 
 
+class Claim(NamedTuple):
+    """What is known of a scorer's question: the reply to it, or whether to ask it now."""
+
+    reply: Record | None
+    ask: bool
+
+
 class Lease(NamedTuple):
     """Moments to send at, in seconds from now, each with the tokens charged; none: ask again after `again_s`."""
 
@@ -209,6 +216,8 @@ class Desk:
         self._changed = asyncio.Event()
         self._gone: set[str] = set()
         self._told: dict[str, int] = {}
+        self._replies: dict[str, Record] = {}
+        self._asking: dict[str, tuple[str, asyncio.Event]] = {}
 
     async def report(self, worker: str, version: int, reports: Mapping[int, Report]) -> None:
         """Hear what a worker, who knows the news up to a version, has to say of its accounts, by their places."""
@@ -289,6 +298,28 @@ class Desk:
             self._given_up[given_up.model] = given_up
             self._announce()
 
+    async def know(self, replies: Sequence[Record]) -> None:
+        """Learn what models said to scorers before: no question is paid for twice."""
+        self._replies |= {reply.call_id: reply for reply in replies}
+
+    async def claim(self, worker: str, question: str) -> Claim:
+        """Tell the reply to a question, as soon as there is one, or let a worker ask it."""
+        while question not in self._replies:
+            if question not in self._asking:
+                self._asking[question] = worker, asyncio.Event()
+                return Claim(None, ask=True)
+            await self._asking[question][1].wait()
+            if self._stop.is_set() and question not in self._replies:
+                return Claim(None, ask=False)
+        return Claim(self._replies[question], ask=False)
+
+    async def heard(self, worker: str, question: str, reply: Record | None) -> None:
+        """Hear the reply to a question; None when there was none, or it was an error: others may ask again."""
+        if reply is not None and reply.error is None:
+            self._replies[question] = reply
+        if self._asking.get(question, ("", None))[0] == worker:
+            self._asking.pop(question)[1].set()
+
     async def halt(self) -> None:
         """Let every worker finish what is in flight, and stop."""
         self._stop.set()
@@ -301,6 +332,8 @@ class Desk:
             shared.held.pop(worker, None)
             shared.hungry.pop(worker, None)
             shared.out = 0  # some of these were its own, and will never end
+        for question in [question for question, (name, _) in self._asking.items() if name == worker]:
+            self._asking.pop(question)[1].set()
         for model, number in self._admitted.pop(worker, {}).items():
             for _ in range(number):
                 self._budget.settle(model, None)

@@ -80,6 +80,10 @@ class DriversDesk(Protocol):
         """Tell how the limits on calls in flight changed."""
         ...
 
+    async def know(self, replies: Sequence[Record]) -> None:
+        """Tell what models said to scorers before."""
+        ...
+
 
 class Crew(Protocol):
     """The workers, wherever they are.
@@ -199,6 +203,7 @@ class Driver:
         watch = ClientWatch()
         answered = await self._reused()
         desk = self._desk = await self._crew.open(self._kit, self._spent())
+        await self._tell_replies()
         self._queues = {name: self._queue(name, *rest) for name, rest in answered.items()}
         with Merger(run.folder, self._parts) as merger:
             self._merger = merger
@@ -249,6 +254,18 @@ class Driver:
         finally:
             scores.close()
         return found
+
+    async def _tell_replies(self) -> None:
+        """Tell the desk what was said to scorers before; a later row that rejects a reply takes it back."""
+        replies: dict[str, Record] = {}
+        for reply in read_judgements(self._run.folder):
+            if reply.error is None:
+                replies[reply.call_id] = reply
+            else:
+                replies.pop(reply.call_id, None)
+        known = list(replies.values())
+        for begin in range(0, len(known), _REPLIES_AT_ONCE):
+            await self._desk.know(known[begin : begin + _REPLIES_AT_ONCE])
 
     def _spent(self) -> dict[str, tuple[int, float]]:
         """Sum up what calls have cost so far, where money is counted."""
@@ -443,6 +460,7 @@ class Driver:
 
 
 _TRIES: Final = 3
+_REPLIES_AT_ONCE: Final = 500
 _LOSSES_EACH: Final = 3
 _LOSSES: Final = 5
 _GO_ON: Final = "look at the cluster, then go on with: evalkit run SUITE --resume; what was written is kept"

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from evalkit.errors import ConfigError, Location
+from evalkit.errors import ConfigError
 from evalkit.runner.execute import Conditions, Execution
 from evalkit.runner.job import Job
 from evalkit.runner.manifest import Race
@@ -55,15 +55,9 @@ def cluster_problems(job: Job, chosen: Chosen, race: Race | None) -> Iterator[Co
         yield ConfigError(
             "--rate and --race are for calls from this machine", remedy="leave out --executor ray, or the other"
         )
-    if job.judges:
-        yield ConfigError(
-            f"--executor ray has no scorers that ask models, and {job.suite.name} has some",
-            where=Location(job.suite.path),
-            remedy="leave out --executor",
-        )
     if importlib.util.find_spec("ray") is None:
         yield ConfigError("--executor ray needs Ray", remedy="pip install 'evalkit-cli[ray]', here and on every node")
-    for model in job.models:
+    for model in {model.name: model for model in (*job.judges, *job.models)}.values():
         if model.protocol == "local":
             yield ConfigError(
                 f"the model {model.name!r} computes on this machine, and --executor ray asks from others",

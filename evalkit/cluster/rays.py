@@ -21,7 +21,7 @@ from urllib.parse import urlsplit
 import ray
 from ray.exceptions import GetTimeoutError, RayActorError, RayError, RaySystemError, RayTaskError
 
-from evalkit.cluster.desk import Desk, GivenUp, Lease, News, Report
+from evalkit.cluster.desk import Claim, Desk, GivenUp, Lease, News, Report
 from evalkit.cluster.driver import ClusterError, DriversDesk, LostWorkerError, execute_on
 from evalkit.cluster.executor import RayCluster
 from evalkit.cluster.kit import Block, Kit, Versions, check_versions, versions
@@ -34,7 +34,7 @@ from evalkit.runner.execute import Conditions, Execution
 from evalkit.runner.limits import LimitChange
 from evalkit.runner.line import Account
 from evalkit.runner.manifest import Client
-from evalkit.types import Model
+from evalkit.types import Model, Record
 
 T = TypeVar("T")
 
@@ -84,6 +84,18 @@ class DeskActor:
     async def give_up(self, given_up: GivenUp) -> None:
         """See `Desk`."""
         await self._open().give_up(given_up)
+
+    async def know(self, replies: Sequence[Record]) -> None:
+        """See `Desk`."""
+        await self._open().know(replies)
+
+    async def claim(self, worker: str, question: str) -> Claim:
+        """See `Desk`."""
+        return await self._open().claim(worker, question)
+
+    async def heard(self, worker: str, question: str, reply: Record | None) -> None:
+        """See `Desk`."""
+        await self._open().heard(worker, question, reply)
 
     async def halt(self) -> None:
         """See `Desk`."""
@@ -190,6 +202,15 @@ class DeskHandle:
         """See `Desk`."""
         await self._answer(self._actor.give_up.remote(given_up))
 
+    async def claim(self, question: str) -> Claim:
+        """See `Desk`."""
+        claim: Claim = await self._answer(self._actor.claim.remote(self._worker, question))
+        return claim
+
+    async def heard(self, question: str, reply: Record | None) -> None:
+        """See `Desk`."""
+        await self._answer(self._actor.heard.remote(self._worker, question, reply))
+
     async def news(self, version: int) -> News:
         """See `Desk`."""
         news: News = await self._answer(self._actor.news.remote(self._worker, version))
@@ -232,6 +253,10 @@ class DriversHandle(DriversDesk):
     async def lost(self, worker: str) -> None:
         """See `Desk`."""
         await desk_answer(self._actor.lost.remote(worker))
+
+    async def know(self, replies: Sequence[Record]) -> None:
+        """See `Desk`."""
+        await desk_answer(self._actor.know.remote(replies))
 
     async def watch_time(self) -> None:
         """See `Desk`."""

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Final, Protocol
 
 from evalkit.cluster.book import Book, open_book
-from evalkit.cluster.desk import GivenUp, Lease, News, Report
+from evalkit.cluster.desk import Claim, GivenUp, Lease, News, Report
 from evalkit.cluster.kit import Block, Item, Kit
 from evalkit.cluster.limiter import Share
 from evalkit.errors import CallError, ErrorKind, EvalkitError, one_or_many
@@ -19,19 +19,20 @@ from evalkit.providers.base import Provider
 from evalkit.providers.build import Providers
 from evalkit.runner.budget import NO_CEILINGS, Budget, Ceilings
 from evalkit.runner.execute import plain_error, start
-from evalkit.runner.journal import Judgements
-from evalkit.runner.judges import Judges
+from evalkit.runner.journal import Judgements, rejected
+from evalkit.runner.judges import About, Judges, question_id
 from evalkit.runner.line import Line
 from evalkit.runner.manifest import Client
 from evalkit.runner.pool import WARM_UP_TRIAL, Pool, Shared
 from evalkit.runner.scoring import Scoring
 from evalkit.runner.watch import ClientWatch
 from evalkit.runner.workers import Workers
-from evalkit.types import CallScore, Case, Completion, Model, Record
+from evalkit.types import CallScore, Case, Completion, Model, Question, Record
 
 _REPORT_EVERY_S: Final = 0.25
 _REPORT_PAUSE_S: Final = 0.05
-_NOWHERE: Final = Path("no judge is asked")
+_NOWHERE: Final = Path("replies are kept in a book")
+_REMEMBERED: Final = 10_000
 
 
 class DeskLine(Protocol):
@@ -63,6 +64,14 @@ class DeskLine(Protocol):
 
     async def give_up(self, given_up: GivenUp) -> None:
         """Say that a model cannot be asked."""
+        ...
+
+    async def claim(self, question: str) -> Claim:
+        """Look up the reply to a scorer's question, or take it upon oneself to ask."""
+        ...
+
+    async def heard(self, question: str, reply: Record | None) -> None:
+        """Say what came of a question."""
         ...
 
 
@@ -172,7 +181,8 @@ class Worker:
             beside = (self._watch.run(), self._book.keep(), self._hear(), self._keep_reporting())
             helpers = [group.create_task(helper) for helper in beside]
             budget = SharedBudget(self._kit.ceilings, self._stop, self._desk, self._tell)
-            judges = Judges(self._job.judges, self._lines, starting, Judgements(_NOWHERE), budget)
+            replies = _Replies(self._book)
+            judges = SharedJudges(self._job.judges, self._lines, starting, replies, budget, desk=self._desk)
             self._scoring = Scoring(self._job.suite, workers, judges, self._judged, group, postpones=False)
             shared = Shared(self._job.requests(), self._record, self._stop, budget, begun=self._begun)
             self._pools = {model.name: Pool(self._lines[model.name], shared) for model in self._kit.models}
@@ -354,3 +364,54 @@ class SharedBudget(Budget):
             self._tell(self._desk.settle(model, record.cost_usd if record else None, failed))
         elif failed and self._counts_errors:
             self._tell(self._desk.failed(model))
+
+
+class SharedJudges(Judges):
+    """The models that scorers ask, where several workers may come up with the same question."""
+
+    def __init__(self, *given: Any, desk: DeskLine) -> None:  # noqa: ANN401 - as Judges takes them
+        super().__init__(*given)
+        self._desk = desk
+
+    async def _reply(self, question: Question, about: About) -> Record | None:
+        name = question_id(self._models[question.model], question)
+        if known := self._journal.find(name):
+            return known
+        claim = await self._desk.claim(name)
+        if not claim.ask:
+            return claim.reply
+        reply: Record | None = None
+        try:
+            reply = await self._ask(question, about, name)
+        finally:
+            await self._desk.heard(name, reply)
+        return reply
+
+
+class _Replies(Judgements):
+    """What models said to scorers: written into a worker's book, the latest in memory too."""
+
+    def __init__(self, book: Book) -> None:
+        super().__init__(_NOWHERE)
+        self._book = book
+        self._latest: dict[str, Record] = {}
+
+    def add(self, reply: Record) -> None:
+        """Note a reply."""
+        self._book.add_judgement(reply)
+        if reply.error is None:
+            self._latest[reply.call_id] = reply
+            if len(self._latest) > _REMEMBERED:
+                del self._latest[next(iter(self._latest))]
+
+    def reject(self, question: str, why: str) -> None:
+        """Note that a reply was of no use, so that whoever goes on with the run asks again."""
+        reply = self._latest.get(question)
+        if reply is None or int(question, 16) in self._rejected:
+            return
+        self._rejected.add(int(question, 16))
+        self._book.add_judgement(rejected(reply, why))
+
+    def find(self, question: str) -> Record | None:
+        """Look up a reply among the latest."""
+        return self._latest.get(question)

@@ -18,7 +18,7 @@ from evalkit.imports.folders import files_in
 from evalkit.imports.gathering import Found, Gathered, Notes, complete_notes, free_name
 from evalkit.imports.grades import PASS_AT, tell_deciding
 from evalkit.imports.jsonfiles import read_document
-from evalkit.imports.lm_eval_samples import Sample, answer_of, case_of, deciding, samples_in
+from evalkit.imports.lm_eval_samples import Grade, Sample, answer_of, case_of, deciding, samples_in
 from evalkit.imports.options import ImportOptions
 from evalkit.imports.values import count, first_moment, mapping, moment, one_line, text
 from evalkit.imports.write import suite_name
@@ -92,6 +92,12 @@ class _Log(NamedTuple):
         return one_line(told if isinstance(told, str) and told else self.path.resolve().parent.name.replace("__", "/"))
 
     @property
+    def errors(self) -> frozenset[str]:
+        """The metrics of which less is better."""
+        told = mapping(mapping(self.results.get("higher_is_better")).get(self.task))
+        return frozenset(name for name, better in told.items() if better is False)
+
+    @property
     def shots(self) -> int | None:
         """How many examples stood before each question."""
         return count(mapping(self.results.get("n-shot")).get(self.task))
@@ -143,7 +149,14 @@ class _Reading:
             if self.options.limit is not None and self.seen >= self.options.limit:
                 return
             self.seen += 1
-            yield sample
+            yield replace(sample, grades=tuple(grade for grade in sample.grades if self._is_grade(grade, log)))
+
+    def _is_grade(self, grade: Grade, log: _Log) -> bool:
+        """Whether more of a metric is better; of an error rate it is not."""
+        if grade.name.partition(",")[0] not in log.errors:
+            return True
+        self.notes.once(Location(log.path), "metric", f"{grade.name} is better when lower, so it is no grade: left out")
+        return False
 
     def _found(self, sample: Sample, task: str, names: tuple[str, str]) -> Found | None:
         decides = deciding(sample.grades, self.options.scorer)

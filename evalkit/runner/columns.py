@@ -8,6 +8,7 @@ where it is empty. A row that these columns cannot give back byte by byte, as an
 from __future__ import annotations
 
 import json
+from array import array
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import repeat
 from operator import itemgetter
@@ -90,9 +91,9 @@ def _values(column: Any) -> list[Any]:  # noqa: ANN401 - pyarrow has no types
     if code is None or column.null_count:
         return column.to_pylist()  # type: ignore[no-any-return]
     # Many times as fast; by way of numpy, pyarrow would import pandas.
-    numbers = memoryview(column.buffers()[1]).cast("B").cast(code)
-    values: list[Any] = numbers[column.offset : column.offset + len(column)].tolist()
-    return values
+    numbers = array(code)
+    numbers.frombytes(memoryview(column.buffers()[1])[: (column.offset + len(column)) * numbers.itemsize])
+    return numbers[column.offset :].tolist()
 
 
 def to_batch(kind: Kind[T], call_ids: Sequence[str], rows: Sequence[Row | None], lines: Sequence[str | None]) -> Any:  # noqa: ANN401

@@ -169,9 +169,7 @@ class Judgements:
         if reply is None or int(question, 16) in self._rejected:
             return
         self._rejected.add(int(question, 16))
-        error = RecordError(ErrorKind.MALFORMED, why)
-        row = dataclasses.replace(reply, output=None, usage=Usage(), cost_usd=None, attempts=0, error=error)
-        self._appender().append(encode_record(row))
+        self._appender().append(encode_record(rejected(reply, why)))
 
     def _appender(self) -> Appender:
         if self._file is None:
@@ -196,6 +194,12 @@ class Judgements:
         """Force everything to the disk."""
         if self._file is not None:
             self._file.close()
+
+
+def rejected(reply: Record, why: str) -> Record:
+    """The row that says that a reply was of no use; what it cost stands in its own."""
+    error = RecordError(ErrorKind.MALFORMED, why)
+    return dataclasses.replace(reply, output=None, usage=Usage(), cost_usd=None, attempts=0, error=error)
 
 
 def _line(row: Mapping[str, Json]) -> str:

@@ -12,7 +12,7 @@ from runs import Watcher
 
 from evalkit.errors import CallError, ErrorKind
 from evalkit.runner.budget import Ceilings
-from evalkit.runner.journal import read_records, read_scores
+from evalkit.runner.journal import read_judgements, read_records, read_scores
 from evalkit.types import Completion, Request
 
 
@@ -154,3 +154,58 @@ def test_warm_up_calls_come_first_and_are_not_judged(tmp_path: Path) -> None:
     assert sum(row.trial == 0 for row in rows) == 2
     assert len(rows) == 22
     assert len(verdicts(tmp_path)) == 20
+
+
+JUDGE = {"judge": {"rubric": "Odd?", "model": "j"}}
+
+
+async def judging(request: Request) -> Completion:
+    """Echo; a judge passes what ends in an odd number, of the ten answers there are."""
+    await asyncio.sleep(0.01)
+    text = request.messages[-1].text
+    if len(request.messages) == 1 and text.startswith("n"):
+        return Completion(f"n{int(text[1:]) % 10}", cost_usd=0.0)
+    return Completion('{"reason": "so", "verdict": "pass"}', cost_usd=1.0)
+
+
+def judged_questions(setting: Setting) -> Counter[str]:
+    asked = [request for provider in setting.providers for request in provider.asked]
+    return Counter(str(request.messages) for request in asked if not request.messages[-1].text.startswith("n"))
+
+
+def test_judges_are_asked_by_the_workers_and_each_question_once(tmp_path: Path) -> None:
+    """Two models give every case the same answer, so half of the questions are heard twice."""
+    setting = Setting(tmp_path, job_for(["m", "n"], 60, [JUDGE], ["j"]), script=judging)
+    asyncio.run(setting.together(3))
+    questions = judged_questions(setting)
+    assert len(verdicts(tmp_path)) == 120
+    assert all(verdicts(tmp_path).values())
+    assert set(questions.values()) == {1}
+    assert len(list(read_judgements(tmp_path))) == len(questions)
+
+
+def test_what_a_judge_said_is_paid_for_once_across_deaths_and_executors(tmp_path: Path) -> None:
+    setting = Setting(tmp_path, job_for(["m"], 120, [JUDGE], ["j"]), script=judging)
+
+    async def kill(crew: InProcess) -> None:
+        await until(lambda: len(crew.workers) == 2 and setting.asked > 60)
+        crew.kill("w1-1")
+
+    class Stops(Watcher):
+        def finished(self, record: object, score: object) -> None:
+            self.lost.append("")
+            if len(self.lost) == 70:
+                stop.set()
+
+    async def main() -> None:
+        await setting.together(2, watcher=Stops(), stop=stop, beside=kill)
+        await setting.together(2)
+        await setting.alone()
+
+    stop = asyncio.Event()
+    asyncio.run(main())
+    assert len(verdicts(tmp_path)) == 120
+    assert all(verdicts(tmp_path).values())
+    questions = judged_questions(setting)
+    assert sum(questions.values()) <= len(questions) + 2 * 4  # those that died with the worker
+    assert len(questions) == len({row.call_id for row in read_judgements(tmp_path)})

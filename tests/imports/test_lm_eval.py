@@ -152,3 +152,14 @@ def test_results_that_cannot_be_read_are_told(tmp_path: Path) -> None:
     assert "not JSON" in note.message
     assert "called as its folder" in note.message
     assert (run.models[0].name, note.lost) == ("org/tiny", False)
+
+
+def test_a_metric_of_which_less_is_better_is_no_grade(tmp_path: Path) -> None:
+    row = lm_eval_row(1) | {"metrics": ["wer", "exact_match"], "wer": 1.0, "exact_match": 0.0}
+    path = lm_eval_file(tmp_path / "org__tiny", "sums", [row])
+    told = {"higher_is_better": {"sums": {"wer": False, "exact_match": True}}}
+    (path.parent / "results_2025-01-02T03-04-05.678901.json").write_text(json.dumps(told))
+    run = read(path, ImportOptions())
+    [answer], [note] = run.answers, run.notes
+    assert (answer.passed, [one.scorer for one in answer.verdicts]) == (False, ["exact_match"])
+    assert "wer is better when lower" in note.message

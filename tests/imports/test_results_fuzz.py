@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import os
 import random
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -35,6 +36,12 @@ ODD = [None, True, False, 0, -1, 1, 7, 1e308, 10**30, 0.5, "", "x", "C", "\ud800
 ODD += [[], [[]], {}, {"a": {}}, [None], {"value": {"x": [1, "C"]}}, "attachment://x", ["x"] * 3]
 
 Read = Callable[[Path, ImportOptions], DraftRun]
+
+
+@pytest.fixture(autouse=True)
+def _unsynced(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hundreds of runs are written, and none of them has to outlast the machine."""
+    monkeypatch.setattr(os, "fsync", lambda _: None)
 
 
 def _promptfoo(folder: Path) -> Path:

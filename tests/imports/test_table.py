@@ -210,6 +210,12 @@ def test_what_comes_before_and_after_a_broken_quote_is_kept(tmp_path, broken, ca
     assert (draft.shares[0].found, draft.shares[0].carried) == (cases + 1, cases)
 
 
+def test_lines_are_counted_from_the_start_of_the_file(tmp_path):
+    draft = table(tmp_path, 'sep=;\nq;expected\n"x\ny";z\n\nonly\n')
+    assert [case.vars["q"] for case in draft.cases] == ["x\ny"]
+    assert [line for line, _, lost in notes(draft) if lost] == [6]
+
+
 def test_separators_inside_quotes_separate_nothing(tmp_path):
     (case,) = table(tmp_path, '"q; a; b, c",expected\nx,y\n').cases
     assert (case.vars, case.expected) == ({"q_a_b_c": "x"}, "y")

@@ -58,6 +58,12 @@ class Line:
     async def give_up(self, given_up: Any) -> None:
         await self._desk.give_up(given_up)
 
+    async def claim(self, question: str) -> Any:
+        return await self._desk.claim(self._name, question)
+
+    async def heard(self, question: str, reply: Any) -> None:
+        await self._desk.heard(self._name, question, reply)
+
 
 @dataclass
 class InProcess:
@@ -114,13 +120,16 @@ CONTEXT = ScorerContext(Path())
 PROMPT = Prompt("p", (PromptTurn("user", "{{ n }}"),), "fp")
 
 
-def job_for(names: Sequence[str], cases: int, scorers: Sequence[Any] = ("exact",), **changes: Any) -> Job:
+def job_for(
+    names: Sequence[str], cases: int, scorers: Sequence[Any] = ("exact",), judges: Sequence[str] = (), **changes: Any
+) -> Job:
     """Make a job whose case `cN` asks for, and in two of three cases expects, `nN`."""
     compiled = tuple(compile_scorer(spec, context=CONTEXT) for spec in scorers)
     every = [Case(f"c{n}", {"n": f"n{n}"}, f"n{n}" if n % 3 else "else") for n in range(cases)]
     suite = Suite("s", "s.yaml", every, (PROMPT,), tuple(names), compiled, fingerprint="fs")
     models = [dataclasses.replace(Model(name, "openai", "openai", model=name), **changes) for name in names]
-    return make_job(suite, models, suite.prompts)
+    judging = [Model(name, "openai", "openai", model=name) for name in judges]
+    return make_job(suite, models, suite.prompts, judges=judging)
 
 
 @dataclass
@@ -136,7 +145,8 @@ class Setting:
     sessions: int = 0
 
     def make(self) -> dict[str, ScriptedProvider]:
-        made = {model.name: ScriptedProvider(self.script, concurrency=self.concurrency) for model in self.job.models}
+        names = [model.name for model in (*self.job.models, *self.job.judges)]
+        made = {name: ScriptedProvider(self.script, concurrency=self.concurrency) for name in names}
         self.providers += made.values()
         return made
 

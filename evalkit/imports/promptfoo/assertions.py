@@ -46,6 +46,10 @@ _REMEDIES: Final = {
     "human": "label the answers with `evalkit label`",
     "is-sql": "use the scorer `sql`, which runs the query",
     "contains-sql": "use the scorer `sql`, which runs the query",
+    "context-recall": "have a `judge` decide, with the context in its rubric",
+    "context-relevance": "have a `judge` decide, with the context in its rubric",
+    "llm-rubric": "say what it asks in the rubric itself",
+    "tool-call-f1": "name the calls under the scorer `tool_call`",
     "levenshtein": "use `similarity: {threshold: ...}`, whose distance is relative to the length",
 }
 
@@ -162,7 +166,7 @@ def _carried(node: Node, context: CaseContext) -> Spec:
     elif node.number("threshold") == 0 and base in judged.GRADED:
         raise CannotError("what is never below 0 is negated")
     else:
-        made = _turned(made, assertion)
+        made = _turned(made)
     made = with_options(made, _common(node, context))
     _check(made, context)
     for words in scope.remarks:
@@ -187,9 +191,8 @@ def _compiled(spelling: str) -> ScorerEntry:
     return compile_scorer(json.loads(spelling), context=_ANYWHERE)
 
 
-def _turned(made: Spec, assertion: Assertion) -> Spec:
+def _turned(made: Spec) -> Spec:
     """`not-`; a script that fails on the way fails there too."""
-    del assertion
     options = next(iter(made.values()))
     scorers = options.get("scorers")
     if "all_of" in made and isinstance(scorers, list) and len(scorers) == 2 and scorers[0] == plain.WHOLE_JSON:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from evalkit.errors import ConfigError, Location
-from evalkit.imports.promptfoo.nodes import Node
+from evalkit.imports.promptfoo.nodes import Node, always
 from evalkit.yaml12 import load, read_text
 
 MAX_BYTES: Final = 32 * 1024 * 1024
@@ -125,7 +125,7 @@ class Files:
         path = self.paths(node.value, node.where)[0]
         if path.suffix.lower() in (".yaml", ".yml", ".json"):
             return self.document(path, node.where)
-        return Node(self.text(path, node.where), lambda _: Location(path, 1))
+        return Node(self.text(path, node.where), always(Location(path, 1)))
 
 
 def parsed(text: str, path: Path) -> Node:
@@ -141,7 +141,7 @@ def parsed(text: str, path: Path) -> Node:
         if data is None:
             raise
         del error
-        return Node(data, lambda _: Location(path, 1))
+        return Node(data, always(Location(path, 1)))
     return Node(document.data, document.where)
 
 
@@ -161,15 +161,10 @@ def json_lines(text: str, path: Path) -> tuple[list[Node], list[ConfigError]]:
         if not line.strip():
             continue
         try:
-            nodes.append(Node(json.loads(line), _at(path, number)))
+            nodes.append(Node(json.loads(line), always(Location(path, number))))
         except (ValueError, RecursionError):
             errors.append(ConfigError("the line is not JSON", where=Location(path, number)))
     return nodes, errors
-
-
-def _at(path: Path, line: int) -> Any:  # noqa: ANN401 - a callable
-    place = Location(path, line)
-    return lambda _: place
 
 
 def flat(values: Sequence[Node]) -> list[Node]:

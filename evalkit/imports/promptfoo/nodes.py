@@ -70,9 +70,14 @@ class Node:
         return Node(value, lambda _: locate(path))
 
 
+def always(place: Location) -> Callable[[Path], Location]:
+    """The same place for all that is inside of a value, such as the line of a table."""
+    return lambda _: place
+
+
 def _at_several(notes: list[Note]) -> Note:
     first, *more = notes
-    lines = [str(line) for line in dict.fromkeys(note.where.line for note in more) if line is not None]
+    lines = [str(line) for line in dict.fromkeys(note.where.line for note in more) if line != first.where.line]
     if not lines:
         return first
     shown = ", ".join(lines[:_MAX_LINES])

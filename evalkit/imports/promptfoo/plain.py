@@ -13,7 +13,6 @@ from evalkit.imports.promptfoo.scripts import jsonpaths
 from evalkit.imports.promptfoo.scripts.patterns import python_pattern
 from evalkit.imports.promptfoo.scripts.subjects import Text, ToolArgument, ToolName, Value
 from evalkit.imports.promptfoo.scripts.toolcalls import argument_is, name_is, valid_call
-from evalkit.imports.promptfoo.scripts.tree import NotMechanicalError
 from evalkit.imports.promptfoo.specs import Spec, grouped, spec, with_options
 from evalkit.imports.promptfoo.transforms import Part
 from evalkit.types import Json
@@ -32,8 +31,8 @@ def seen_through(assertion: Assertion, make: Callable[[Text], Spec]) -> Spec:
     match lens:
         case Text():
             return make(lens)
-        case Part(steps):
-            return with_options(make(Text()), {"extract": list(steps) if len(steps) > 1 else steps[0]})
+        case Part(steps, strip):
+            return with_options(make(Text(strip=strip)), {"extract": list(steps) if len(steps) > 1 else steps[0]})
         case Value(path) if path:
             inner = with_options(make(Text()), {"extract": {"json_path": jsonpaths.singular(path)}})
             return grouped("all_of", [WHOLE_JSON, inner])
@@ -295,18 +294,6 @@ def _finish_reason(assertion: Assertion, context: CaseContext) -> Spec:
     return {"finish_reason": {"reasons": assertion.value}}
 
 
-def mechanical(make: Callable[[Assertion, CaseContext], Spec]) -> Callable[[Assertion, CaseContext], Spec]:
-    """A carrier whose reasons for giving up are told as such."""
-
-    def carrier(assertion: Assertion, context: CaseContext) -> Spec:
-        try:
-            return make(assertion, context)
-        except NotMechanicalError as error:
-            raise CannotError(str(error)) from None
-
-    return carrier
-
-
 CARRIERS: Final[Mapping[str, Callable[[Assertion, CaseContext], Spec]]] = {
     "contains": _contains,
     "icontains": _contains,
@@ -314,16 +301,16 @@ CARRIERS: Final[Mapping[str, Callable[[Assertion, CaseContext], Spec]]] = {
     "contains-all": _contains_several,
     "icontains-any": _contains_several,
     "icontains-all": _contains_several,
-    "equals": mechanical(_equals),
+    "equals": _equals,
     "starts-with": _starts_with,
-    "regex": mechanical(_regex),
+    "regex": _regex,
     "is-json": _json,
     "contains-json": _json,
     "is-xml": _xml,
     "contains-xml": _xml,
-    "is-valid-openai-tools-call": mechanical(_valid_call),
-    "is-valid-openai-function-call": mechanical(_valid_call),
-    "is-valid-function-call": mechanical(_valid_call),
+    "is-valid-openai-tools-call": _valid_call,
+    "is-valid-openai-function-call": _valid_call,
+    "is-valid-function-call": _valid_call,
     "latency": _latency,
     "cost": _cost,
     "perplexity": _perplexity,

@@ -12,7 +12,7 @@ from typing import Final
 from evalkit.errors import ConfigError, Location
 from evalkit.imports.promptfoo.files import Files, is_code, is_reference, json_lines
 from evalkit.imports.promptfoo.messages import MessageError, are_messages, messages
-from evalkit.imports.promptfoo.nodes import Node, Notes
+from evalkit.imports.promptfoo.nodes import Node, Notes, always
 from evalkit.imports.promptfoo.templates import (
     TemplateError,
     blank,
@@ -142,7 +142,7 @@ def _is_file(raw: str, files: Files) -> bool:
 def _of_file(node: Node, files: Files) -> list[ReadPrompt]:
     found: list[ReadPrompt] = []
     for path in files.paths(str(node.value), node.where):
-        place = Node(None, _at(path))
+        place = Node(None, always(Location(path, 1)))
         text, suffix = files.text(path, node.where), path.suffix.lower()
         if suffix == ".jsonl":
             lines, errors = json_lines(text, path)
@@ -160,11 +160,6 @@ def _of_file(node: Node, files: Files) -> list[ReadPrompt]:
     if not found:
         raise MessageError("the file holds no prompt")
     return found
-
-
-def _at(path: Path):  # type: ignore[no-untyped-def]  # noqa: ANN202 - a callable
-    place = Location(path, 1)
-    return lambda _: place
 
 
 def _of_data(name: str, data: Json, node: Node, label: str | None) -> ReadPrompt:

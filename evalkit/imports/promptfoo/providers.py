@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from evalkit.errors import ConfigError
 from evalkit.imports.promptfoo.files import Files, is_code, is_reference
 from evalkit.imports.promptfoo.nodes import Node, Notes
 from evalkit.imports.promptfoo.params import Settings, read_config
+from evalkit.imports.promptfoo.templates import is_template
 from evalkit.imports.promptfoo.vendors import ECHO, OTHERWISE, REMEDIES, VENDORS, Vendor
 from evalkit.imports.values import plain_name
 from evalkit.types import Json
@@ -147,7 +148,9 @@ def _kind(vendor: Vendor, rest: str) -> tuple[str, str]:
 
 
 def _check(name: str, vendor_name: str, vendor: Vendor, kind: str, model: str) -> None:
-    if kind in dict(vendor.strange) and dict(vendor.strange)[kind] is None:
+    if is_template(name) or is_template(model):
+        raise NoSuchProviderError(f"{name[:100]!r} is read from the environment", "name the model in models.yaml")
+    if kind in vendor.strange and vendor.strange[kind] is None:
         raise NoSuchProviderError(f"{name[:100]!r}: no {kind} API is spoken here")
     if vendor_name == "vertex" and model.startswith("claude"):
         raise NoSuchProviderError(
@@ -160,7 +163,7 @@ def _check(name: str, vendor_name: str, vendor: Vendor, kind: str, model: str) -
 
 
 def _remark(name: str, vendor: Vendor, kind: str, node: Node, notes: Notes) -> None:
-    strange = dict(vendor.strange).get(kind)
+    strange = vendor.strange.get(kind)
     words = [vendor.remark, strange or ""]
     if kind == "responses":
         words.append("the Responses API becomes chat completions")
@@ -194,12 +197,8 @@ def _with_own_names(models: list[ReadModel]) -> list[ReadModel]:
     named = []
     for model in models:
         name = own_name(model.name, taken)
-        named.append(ReadModel(name, *_rest(model)))
+        named.append(replace(model, name=name))
     return named
-
-
-def _rest(model: ReadModel) -> tuple[dict[str, Json], Node, Settings, Node | None, bool, bool]:
-    return model.row, model.node, model.settings, model.transform, model.embeds, model.live
 
 
 def own_name(text: str, taken: set[str]) -> str:

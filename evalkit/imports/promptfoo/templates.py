@@ -29,7 +29,19 @@ _CHANGES: Final = (
     (re.compile(r"([\w\])])\.length\b"), r"\1 | length"),
     (re.compile(r"(\{%-?\s*)elseif\b"), r"\1elif"),
     (re.compile(r"\|\s*safe\b"), ""),
+    *(
+        (re.compile(rf"\.{said}\("), f".{ours}(")
+        for said, ours in (
+            ("toUpperCase", "upper"),
+            ("toLowerCase", "lower"),
+            ("trim", "strip"),
+            ("startsWith", "startswith"),
+            ("endsWith", "endswith"),
+        )
+    ),
 )
+_METHODS: Final = frozenset({"upper", "lower", "strip", "startswith", "endswith", "split", "items"})
+"""Of texts and mappings, that mean in Jinja2 what they do in Nunjucks; `items` is put there for loops over pairs."""
 _MAX_CHARS: Final = 4_000_000
 _MAX_ITEMS: Final = 1_000
 
@@ -63,9 +75,13 @@ def _check(template: str) -> None:
     from jinja2 import TemplateSyntaxError, nodes
 
     try:
+        tree = _environment().parse(template)
         # Looked for before anything is compiled, which works out constants: a text of gigabytes is soon made.
-        if next(_environment().parse(template).find_all((nodes.Mul, nodes.Pow)), None) is not None:
+        if next(tree.find_all((nodes.Mul, nodes.Pow)), None) is not None:
             raise TemplateError("the template multiplies")
+        for call in tree.find_all(nodes.Call):
+            if isinstance(call.node, nodes.Getattr) and call.node.attr not in _METHODS:
+                raise TemplateError(f"the template calls `.{call.node.attr}()`, a program of JavaScript")
         _environment().compile(template)
     except (TemplateSyntaxError, SyntaxError, RecursionError) as error:
         raise TemplateError(f"the template has no equal: {error}") from None

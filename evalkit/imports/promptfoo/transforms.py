@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TypeAlias
+import re
+from dataclasses import dataclass, replace
+from typing import Final, TypeAlias
 
 from evalkit.imports.promptfoo.scripts.javascript import parse_javascript
 from evalkit.imports.promptfoo.scripts.patterns import python_pattern
@@ -32,15 +33,17 @@ from evalkit.types import Json
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A part of the text, taken out by steps."""
+    """A part of the text, taken out by steps; `strip` where its ends are cut then."""
 
     steps: tuple[Json, ...]
+    strip: bool = False
 
 
 Lens: TypeAlias = Text | Value | ToolName | ToolArgument | Part
 """What of the answer is judged."""
 
 WHOLE = Text()
+_LAST: Final = ((Literal("pop"), ()), (Literal("at"), (Literal(-1),)))
 
 
 def chained(texts: list[str]) -> Expression:
@@ -98,7 +101,12 @@ def _answer(tree: Expression) -> Expression:
 def _part(tree: Expression) -> Part | None:
     match tree:
         case Call(Member(owner, Literal("trim")), ()):
-            return _part(owner)
+            part = _part(owner)
+            return replace(part, strip=True) if part is not None else None
+        case Call(
+            Member(Call(Member(Name("output"), Literal("split")), (Literal(str() as mark),)), key), arguments
+        ) if mark and (key, arguments) in _LAST:
+            return Part((_regex(rf"(?s)\A(?:.*{re.escape(mark)})?(.*)\Z", 1),))  # all of it where there is no mark
         case Member(
             Call(Member(Name("output"), Literal("split")), (Literal(str() as mark),)), Literal(0 | 1 as at)
         ) if mark:
@@ -106,8 +114,14 @@ def _part(tree: Expression) -> Part | None:
             after: Json = {"after": {"marker": mark, "ignore_case": False, "which": "first"}}
             return Part((before,) if at == 0 else (after, before))
         case Member(Call(Member(Name("output"), Literal("match")), (Pattern(source, flags),)), Literal(int() as group)):
+            if "g" in flags:
+                raise NotMechanicalError("one of all matches of a pattern is taken")
             pattern, kept = python_pattern(source, flags)
             inline = f"(?{kept})" if kept else ""
-            return Part(({"regex": {"pattern": inline + pattern, "group": group, "which": "first"}},))
+            return Part((_regex(inline + pattern, group),))
         case _:
             return None
+
+
+def _regex(pattern: str, group: int) -> Json:
+    return {"regex": {"pattern": pattern, "group": group, "which": "first"}}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from evalkit.types import Json
@@ -20,7 +20,7 @@ class Vendor:
     provider: str
     kinds: frozenset[str] = frozenset({"chat", "messages", "responses"})
     embeddings: frozenset[str] = frozenset({"embedding", "embeddings"})
-    strange: Mapping[str, str | None] = frozenset()  # type: ignore[assignment]
+    strange: Mapping[str, str | None] = field(default_factory=dict)
     row: Mapping[str, Json] | None = None
     remark: str = ""
 
