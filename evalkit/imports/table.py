@@ -23,6 +23,8 @@ from evalkit.suite.starter import candidate_rows
 from evalkit.types import MISSING, Json, ScorerContext
 
 _SHORT: Final = 40
+_ROOM: Final = 32
+"""Tokens for an answer that is a label; more where a label has more characters."""
 _FEW_NUMBERS: Final = 20
 _JUDGE: Final = "look at answers, then choose what fits: evalkit scorers"
 
@@ -59,6 +61,7 @@ def read(source: Path | str, options: ImportOptions) -> DraftSuite:
         models=candidate_rows(options.models),
         scorers=scorers,
         description=f"From {Path(source).name if isinstance(source, Path) else source}.",
+        settings=_settings(facts),
         todo=todo,
         notes=notes.all(where),
         shares=(Share("rows", len(rows) + survey.unreadable, len(cases)),),
@@ -221,6 +224,12 @@ def labels_of(facts: Facts) -> tuple[str, ...]:
     except ConfigError:  # they cannot be told apart, such as those that differ in their punctuation alone
         return ()
     return labels
+
+
+def _settings(facts: Facts | None) -> dict[str, Json]:
+    """Whoever is to say one of some labels need not go on: small models ramble until something stops them."""
+    labels = labels_of(facts) if facts else ()
+    return {"params": {"max_tokens": max(_ROOM, *map(len, labels))}} if labels else {}
 
 
 def _ignores_case(labels: Sequence[str]) -> bool:

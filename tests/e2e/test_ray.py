@@ -16,12 +16,12 @@ from typing import Any
 
 import pytest
 from chat_server import ChatServer
-from kill_server import KillServer
+from kill_server import JUDGE, KillServer
 from ray_nodes import Nodes, ray_nodes
 from workspace import Workspace, wait_until, without
 from workspace import rows as table
 
-from evalkit.runner.journal import read_records, read_scores
+from evalkit.runner.journal import read_judgements, read_records, read_scores
 
 pytest.importorskip("ray")
 pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.xdist_group("ray")]
@@ -130,6 +130,23 @@ def figures(row: dict[str, Any]) -> dict[str, Any]:
     """What a report says of a model, but for how long it took."""
     times = [name for name in row if name.startswith("latency") or name.endswith(("_ms", "_per_s"))]
     return {name: value for name, value in row.items() if name not in times}
+
+
+def test_judges_are_asked_by_workers_and_once(workspace: Workspace, server: KillServer) -> None:
+    write(workspace, server.url, 90, models=2)
+    suite = json.loads((workspace.path / "suite.yaml").read_text())
+    suite["scorers"] = [{"judge": {"rubric": "Odd?", "model": JUDGE}}]
+    workspace.write("suite.yaml", suite)
+    models = json.loads((workspace.path / "models.yaml").read_text())["models"]
+    workspace.write("models.yaml", {"models": {**models, JUDGE: {**models["m0"], "model": JUDGE}}})
+    with ray_nodes(2) as nodes:
+        done = workspace.run(*on(nodes, 2))
+    assert done.code == 0, done.err
+    assert sum(verdicts(workspace.folder()).values()) == 90
+    questions = [reply.call_id for reply in read_judgements(workspace.folder())]
+    assert len(questions) == len(set(questions)) == server.judged == 90
+    assert workspace.run("run", "suite.yaml", "--resume").code == 0
+    assert (server.asked, server.judged) == (180, 90)
 
 
 def test_a_worker_that_is_killed_costs_its_calls_in_flight(workspace: Workspace, server: KillServer) -> None:

@@ -34,6 +34,7 @@ def notes(draft):
 def test_a_few_repeated_values_are_labels(tmp_path):
     draft = table(tmp_path, INTENTS)
     assert draft.scorers == ({"label": {"labels": ["billing", "bug", "no"]}},)
+    assert draft.settings == {"params": {"max_tokens": 32}}
     assert len(draft.cases) == 12
     assert (draft.cases[2].vars, draft.cases[2].expected) == ({"text": "message 2"}, "no")
     system, user = draft.prompts[0].messages

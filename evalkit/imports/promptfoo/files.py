@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import glob
 import json
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -165,8 +164,3 @@ def json_lines(text: str, path: Path) -> tuple[list[Node], list[ConfigError]]:
         except (ValueError, RecursionError):
             errors.append(ConfigError("the line is not JSON", where=Location(path, number)))
     return nodes, errors
-
-
-def flat(values: Sequence[Node]) -> list[Node]:
-    """The values of several files, those of lists one by one."""
-    return [item for value in values for item in value.items()]
