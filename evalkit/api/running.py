@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Literal, TypeAlias
+from typing import Final, Literal, TypeAlias
 
+from evalkit.api.checks import check_options, several
 from evalkit.api.stored import RESULTS, Place, Run
+from evalkit.errors import ConfigError
+from evalkit.models.functions import function_name
 from evalkit.types import CallScore, Record, Suite
-
-if TYPE_CHECKING:
-    from evalkit.cli.assemble import Choice
 
 Function: TypeAlias = Callable[..., object]
 """A candidate: called with those of `vars`, `messages`, `params` and `tools` that it has parameters for, it returns an
@@ -43,7 +43,7 @@ def run(
     models: Models | None = None,
     *,
     models_file: Place | None = None,
-    prompts: Iterable[str] = (),
+    prompts: str | Iterable[str] = (),
     filter: str | Iterable[str] = (),  # noqa: A002 - as the command line has it
     limit: int | None = None,
     seed: int | None = None,
@@ -62,7 +62,7 @@ def run(
     stream: bool = True,
     prices: Place | None = None,
     results: Place = RESULTS,
-    resume: Place | bool | None = None,
+    resume: Run | Place | bool | None = None,
     accept_changes: bool = False,
     keep_going: bool = False,
     allow_code: bool = False,
@@ -90,7 +90,7 @@ def run(
         limit: only a random sample of this many cases, drawn by `seed`.
         seed: of the sample, and of random arrivals.
         trials: ask each case this often.
-        concurrency: calls in flight per model.
+        concurrency: calls in flight per model; `auto`: more until the server throttles or the client is busy.
         warmup: calls per model that are made first and not counted.
         max_cost: stop before the run costs more than this, USD.
         max_time: make no more calls after so many seconds.
@@ -104,7 +104,7 @@ def run(
         stream: whether answers are streamed, which tells the time to the first token.
         prices: a price file in litellm's JSON format, for models without a price.
         results: the folder for results.
-        resume: a run to go on with, its id or folder; True for the latest.
+        resume: a run to go on with, or its id or folder; True for the latest.
         accept_changes: go on although the suite or a model has changed since.
         keep_going: ask the other models although one of them fails its first small call.
         allow_code: let scorers run code, where `suite` is a file; a loaded suite has settled that.
@@ -124,13 +124,18 @@ def run(
     from evalkit.cli.scripted import carry_out
     from evalkit.runner.budget import Ceilings
 
+    check_options(
+        {"limit": limit, "trials": trials, "concurrency": concurrency, "warmup": warmup, "max_cost": max_cost}
+        | {"max_time": max_time, "max_errors": max_errors, "rate": rate, "arrivals": arrivals}
+        | {"keep": keep, "margin": margin, "race_by": race_by}
+    )
     names, functions = _told_apart(models)
     choice = Choice(
         suite=Path(suite.path if isinstance(suite, Suite) else suite),
         models_file=Path(models_file) if models_file else None,
         models=names,
-        prompts=tuple(prompts),
-        patterns=(filter,) if isinstance(filter, str) else tuple(filter),
+        prompts=several(prompts),
+        patterns=several(filter),
         limit=limit,
         seed=seed,
         trials=trials,
@@ -143,60 +148,47 @@ def run(
         stream=stream,
         price_file=Path(prices) if prices else None,
         out=Path(results),
-        resume=_LATEST if resume is True else str(resume) if resume else None,
+        resume=_resumed(resume),
         accept_changes=accept_changes,
         keep_going=keep_going,
         allow_code=allow_code,
         loaded=suite if isinstance(suite, Suite) else None,
         functions=functions,
     )
-    _check(choice)
     watcher = None if isinstance(progress, bool) else progress
     told = (lambda done, planned, record, score: watcher(Step(done, planned, record, score))) if watcher else None
     data, summary = carry_out(assemble(choice), told, shown=progress is True)
     return Run(data, summary)
 
 
+def _resumed(given: Run | Place | bool | None) -> str | None:
+    if given is True:
+        return _LATEST
+    return str(given.folder if isinstance(given, Run) else given) if given else None
+
+
 def _told_apart(models: Models | None) -> tuple[tuple[str, ...], Mapping[str, Function]]:
     """Tell names of configured models from functions.
 
     Raises:
-        ConfigError: two functions have one name, or a candidate is neither.
+        ConfigError: there are none; two functions have one name, or one has none; or a candidate is neither.
     """
-    from evalkit.errors import ConfigError
-
     if models is None:
         return (), {}
     if isinstance(models, Mapping):
         names, functions = [], list(models.items())
     else:
-        given: list[str | Function] = [models] if isinstance(models, str) or callable(models) else list(models)
+        alone = isinstance(models, str) or callable(models) or not isinstance(models, Iterable)
+        given: list[str | Function] = [models] if alone else list(models)  # type: ignore[list-item, arg-type]
         names = [one for one in given if isinstance(one, str)]
-        functions = [(getattr(one, "__name__", type(one).__name__), one) for one in given if not isinstance(one, str)]
+        functions = [(function_name(one), one) for one in given if not isinstance(one, str)]
+    if not names and not functions:
+        raise ConfigError("`models` is empty", remedy="leave it out to ask the models of the suite")
     for name, function in functions:
+        if not isinstance(name, str) or not name:
+            raise ConfigError(f"a candidate cannot be called {name!r}", remedy="name it by a text")
         if not callable(function):
             raise ConfigError(f"the candidate {name!r} cannot be called", remedy="give a function that answers")
     if len(dict(functions)) < len(functions):
         raise ConfigError("two functions have the same name", remedy="name them: models={'one': ..., 'other': ...}")
     return tuple(names), dict(functions)
-
-
-def _check(choice: Choice) -> None:
-    """Refuse numbers that the command line does not let in either."""
-    from evalkit.errors import ConfigError, one_or_many
-
-    least: Mapping[str, tuple[float | None, float]] = {
-        "limit": (choice.limit, 1),
-        "trials": (choice.trials, 1),
-        "concurrency": (choice.concurrency if isinstance(choice.concurrency, int) else None, 1),
-        "warmup": (choice.warmup, 0),
-        "max_cost": (choice.ceilings.max_cost_usd, 0),
-        "max_time": (choice.ceilings.max_time_s, 0),
-        "max_errors": (choice.ceilings.max_errors, 0),
-    }
-    wrong = [f"{name} is {value}, and must be at least {low}" for name, (value, low) in least.items()
-             if value is not None and not value >= low]  # fmt: skip
-    if choice.rate_per_s is not None and not choice.rate_per_s > 0:
-        wrong.append(f"rate is {choice.rate_per_s}, and must be above 0")
-    if wrong:
-        raise one_or_many([ConfigError(one) for one in wrong])

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
+from evalkit.api.checks import check_margin, several
 from evalkit.types import Case, Json, Suite
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ class Run:
 
     @property
     def folder(self) -> Path:
-        """Where it is."""
+        """Where it is, from the root: it stays so when the process changes its working directory."""
         return self._data.folder
 
     @property
@@ -130,10 +131,10 @@ class Run:
 
     def decide(
         self,
-        require: Iterable[str] = (),
+        require: str | Iterable[str] = (),
         *,
-        without: Iterable[str] = (),
-        prefer: Iterable[str] = (),
+        without: str | Iterable[str] = (),
+        prefer: str | Iterable[str] = (),
         margin: float | None = None,
         requests_per_day: float | None = None,
         suite: Place | None = None,
@@ -159,9 +160,9 @@ class Run:
 
         rules = revised(
             block_of(Path(suite)) if suite else self.manifest.decide,
-            require=tuple(require),
-            without=tuple(without),
-            prefer=tuple(prefer),
+            require=several(require),
+            without=several(without),
+            prefer=several(prefer),
             margin=margin,
             requests_per_day=requests_per_day,
         )
@@ -189,7 +190,7 @@ class Run:
         return look_at(self._data, given)[1]
 
     def freeze(
-        self, out: Place | None = None, candidates: Iterable[str] = (), *, allow_incomplete: bool = False
+        self, out: Place | None = None, candidates: str | Iterable[str] = (), *, allow_incomplete: bool = False
     ) -> Baseline:
         """Write its verdicts as the baseline that later runs are held against, as `evalkit baseline` does.
 
@@ -205,7 +206,7 @@ class Run:
         from evalkit.cli.gating import freeze_run
 
         return freeze_run(
-            self.side(), tuple(candidates), Path(out) if out else None, allow_incomplete=allow_incomplete
+            self.side(), several(candidates), Path(out) if out else None, allow_incomplete=allow_incomplete
         ).new
 
 
@@ -241,7 +242,7 @@ def load_run(place: Place, results: Place = RESULTS) -> Run:
     from evalkit.analysis import load_run as load
     from evalkit.analysis.compare.side import resolve_run
 
-    return Run(load(resolve_run(str(place), Path(results))))
+    return Run(load(resolve_run(str(place), Path(results)).absolute()))
 
 
 def compare(
@@ -272,6 +273,7 @@ def compare(
     from evalkit.analysis.compare.pairing import halves, pair_up
     from evalkit.analysis.compare.side import load_side
 
+    check_margin(margin)
     first = _side(old, results)
     first, second = halves(first) if new is None else (first, _side(new, results))
     return compare_sides(load_side(first), load_side(second), pair_up(first, second), margin)

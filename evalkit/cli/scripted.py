@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import contextvars
+import signal
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, wait
 from types import TracebackType
 from typing import Final, NamedTuple, Self, TypeAlias
@@ -57,7 +58,7 @@ def carry_out(assembly: Assembly, watcher: Watcher | None = None, *, shown: bool
         _in_thread(conductor)
         if conductor.folder is None:
             raise watched.error or KeyboardInterrupt("nothing was asked")
-        data = load_run(conductor.folder)
+        data = load_run(conductor.folder.absolute())
         summary = write_reports(data).summary
     if watched.error:
         raise watched.error
@@ -82,16 +83,34 @@ def _in_thread(conductor: Conductor) -> None:
             outcome.set_result(None)
 
     context = contextvars.copy_context()
-    threading.Thread(target=context.run, args=(work,), name="evalkit-run", daemon=True).start()
-    asked = 0
-    while not outcome.done():
-        try:
-            wait([outcome], timeout=_PATIENCE_S)
-        except KeyboardInterrupt:
-            asked += 1
-        if asked and conductor.interrupt():
-            asked -= 1
+    with _interrupts_heard():
+        threading.Thread(target=context.run, args=(work,), name="evalkit-run", daemon=True).start()
+        asked = 0
+        while not outcome.done():
+            try:
+                wait([outcome], timeout=_PATIENCE_S)
+                if asked and conductor.interrupt():
+                    asked -= 1
+            except KeyboardInterrupt:
+                asked += 1
     outcome.result()
+
+
+@contextlib.contextmanager
+def _interrupts_heard() -> Iterator[None]:
+    """While inside, Ctrl-C raises KeyboardInterrupt although this thread has an event loop running.
+
+    `asyncio.run` would have the first one cancel its task, which is of no use while the loop waits here.
+    """
+    main = threading.current_thread() is threading.main_thread()
+    if not main or asyncio._get_running_loop() is None or signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 class _Watched:

@@ -62,6 +62,10 @@ TYPES = [
     ({"type": "equals", "value": "b", "transform": "output.split(':')[1]"}, "a:b:c", "b"),
     ({"type": "equals", "value": "a", "transform": "output.split(':')[0]"}, "a:b:c", "b:a"),
     ({"type": "equals", "value": "42", "transform": "output.match(/is (\\d+)/)[1]"}, "it is 42 or 3", "it was 42"),
+    ({"type": "equals", "value": "b", "transform": "output.split(':')[1].trim()"}, "a: b :c", "a: c"),
+    ({"type": "equals", "value": "b", "transform": "output.match(/is (.*)/)[1].trim()"}, "it is  b ", "it is c"),
+    ({"type": "equals", "value": "4", "transform": "output.split('</t>').pop().trim()"}, "x</t>5</t>\n4", "4</t>5"),
+    ({"type": "equals", "value": "4", "transform": "output.split('</t>').at(-1)"}, "4", "4</t>"),
     ({"type": "javascript", "value": "output.length === 1", "transform": "output.trim()"}, " x ", "xy"),
     (
         {"type": "assert-set", "assert": [{"type": "contains", "value": "a"}, {"type": "contains", "value": "b"}]},
@@ -172,6 +176,7 @@ BROKEN = [
     {"type": "contains", "value": "X", "transform": "output.toLowerCase()"},
     {"type": "contains", "value": "x", "transform": "file://transform.js"},
     {"type": "contains", "value": "x", "transform": "output.map(x => x)"},
+    {"type": "contains", "value": "x", "transform": "output.match(/x(.)/g)[1]"},
     {"type": 7},
     {"value": "x"},
     "contains",

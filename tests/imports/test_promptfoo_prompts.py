@@ -139,6 +139,7 @@ NUNJUCKS = [
     ("{% for k, v in deep %}{{k}}{% endfor %}", "x"),
     ("{% for a, b in [[1, 2]] %}{{a}}-{{b}}{% endfor %}", "1-2"),
     ("{{ q | upper }} {{ q | safe }} {{ 'a === b' }}", "HI hi a === b"),
+    ("{{ q.toUpperCase() }} {{ ' x '.trim() }} {{ q.split('i')[0] }}", "HI x h"),
     ("{% raw %}{{ q }}{% endraw %}", "{{ q }}"),
     ("a {# not shown #}b", "a b"),
 ]
@@ -157,6 +158,7 @@ NOT_CARRIED = [
     ("{{ q | myfilter }}", "no equal"),
     ("{{ env.KEY }}", "reads the environment"),
     ("{% if %}", "no equal"),
+    ("{{ q.slice(0, 1) }}", "calls `.slice()`"),
     ('[{"role": "tool", "content": "x"}]', "role 'tool'"),
     ('[{"role": "user", "content": [{"type": "input_audio", "data": "x"}]}]', "input_audio"),
     ('[{"role": "user"}]', "without text"),

@@ -78,6 +78,7 @@ def test_a_provider_becomes_a_row(tmp_path: Path) -> None:
         "vertex:claude-3",
         "huggingface:text-generation:x",
         "nobody:x",
+        "openai:chat:{{env.MODEL}}",
         "openai:",
         "file://none.yaml",
         {"config": {}},

@@ -103,9 +103,7 @@ def _part(tree: Expression) -> Part | None:
         case Call(Member(owner, Literal("trim")), ()):
             part = _part(owner)
             return replace(part, strip=True) if part is not None else None
-        case Call(
-            Member(Call(Member(Name("output"), Literal("split")), (Literal(str() as mark),)), key), arguments
-        ) if mark and (key, arguments) in _LAST:
+        case Call(Member(owner, key), arguments) if (key, arguments) in _LAST and (mark := _split_at(owner)):
             return Part((_regex(rf"(?s)\A(?:.*{re.escape(mark)})?(.*)\Z", 1),))  # all of it where there is no mark
         case Member(
             Call(Member(Name("output"), Literal("split")), (Literal(str() as mark),)), Literal(0 | 1 as at)
@@ -119,6 +117,14 @@ def _part(tree: Expression) -> Part | None:
             pattern, kept = python_pattern(source, flags)
             inline = f"(?{kept})" if kept else ""
             return Part((_regex(inline + pattern, group),))
+        case _:
+            return None
+
+
+def _split_at(tree: Expression) -> str | None:
+    match tree:
+        case Call(Member(Name("output"), Literal("split")), (Literal(str() as mark),)):
+            return mark
         case _:
             return None
 
