@@ -32,6 +32,8 @@ def write_atomically(path: Path, text: str | Iterable[str]) -> None:
             file.writelines([text] if isinstance(text, str) else text)
             file.flush()
             os.fsync(file.fileno())
+        with contextlib.suppress(FileNotFoundError):
+            part.chmod(path.stat().st_mode)  # who may read and write it is not ours to change
         part.replace(path)
     except OSError as error:
         raise WriteError(

@@ -99,12 +99,18 @@ def frame_of(types: Mapping[str, str], rows: Iterable[tuple[Cell, ...]]) -> pd.D
     import pandas as pd
 
     columns: list[tuple[Cell, ...]] = list(zip(*rows, strict=True)) or [()] * len(types)
-    return pd.DataFrame(
-        {
-            name: pd.Series(list(values), dtype=kind)
-            for (name, kind), values in zip(types.items(), columns, strict=True)
-        }
-    )
+    frame = {}
+    for (name, kind), values in zip(types.items(), columns, strict=True):
+        try:
+            frame[name] = pd.Series(list(values), dtype=kind)
+        except UnicodeEncodeError:
+            frame[name] = pd.Series(list(map(encodable, values)), dtype=kind)
+    return pd.DataFrame(frame)
+
+
+def encodable(cell: Cell) -> Cell:
+    """A cell with halves of surrogate pairs, which models that are cut off do write, spelled as cases.csv has them."""
+    return cell.encode("utf-8", "backslashreplace").decode("utf-8") if isinstance(cell, str) else cell
 
 
 def telling_verdicts(row: CallRow) -> tuple[ScorerVerdict, ...]:

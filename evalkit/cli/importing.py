@@ -187,7 +187,8 @@ def _print(kind: str, source: str, draft: DraftSuite | DraftRun, outcome: Outcom
 
         print_results(outcome.reports)
     if outcome.written:
-        _print_todo(_todo(draft))
+        told = tuple(note.message for note in draft.notes if note.lost)
+        _print_todo([one for one in _todo(draft) if not one.startswith(told)])
     if outcome.next:
         _say(f"Next:\n  {outcome.next}")
 

@@ -9,6 +9,7 @@ from typing import Final
 
 from rich.text import Text
 
+from evalkit.cli.messages import print_warning
 from evalkit.cli.printed import Printed
 from evalkit.cli.screen import Console
 from evalkit.errors import ConfigError, Location
@@ -39,7 +40,21 @@ def people(source: Source) -> Mapping[str, Mapping[str, Mark]]:
 
 
 def _marks(source: Source, name: str) -> Mapping[str, Mark]:
-    return History(source.items, read_journal(journal_path(source.path, name))).marks
+    history = History(source.items, read_journal(journal_path(source.path, name)))
+    warn_of_stale(history, name)
+    return history.marks
+
+
+def warn_of_stale(history: History, name: str) -> None:
+    """Say of how many cases the labels no longer count."""
+    if history.stale:
+        labels = counted_labels(len(history.stale), name)
+        print_warning(f"{labels} left out: the cases are gone, or ask something else now")
+
+
+def counted_labels(count: int, name: str) -> str:
+    """How many labels of whom."""
+    return f"{fmt.counted(count, 'label')} by {name}"
 
 
 def write_out(path: Path, annotator: str | None) -> None:

@@ -12,17 +12,16 @@ from typing import TYPE_CHECKING
 import typer
 
 from evalkit.cli.asking import somebody_there
-from evalkit.cli.label_screen import people, write_out
+from evalkit.cli.label_screen import counted_labels, people, warn_of_stale, write_out
 from evalkit.cli.messages import print_warning
 from evalkit.errors import ConfigError, Location
 from evalkit.labelling.agreement import settle
-from evalkit.labelling.journal import ADJUDICATED, DEFAULT, Journal, annotators, timestamp
+from evalkit.labelling.journal import ADJUDICATED, DEFAULT, Journal, annotators, choices_before, timestamp
 from evalkit.labelling.marks import History, Mark
 from evalkit.labelling.session import Clock, Session, in_order
 from evalkit.labelling.source import Item, Source, open_source
-from evalkit.labelling.task import task_of
+from evalkit.labelling.task import Task, task_of
 from evalkit.report.alerts import path_from_here
-from evalkit.report.format import counted
 from evalkit.types import MISSING
 
 if TYPE_CHECKING:
@@ -53,6 +52,8 @@ def label_cases(path: Path, wanted: Wanted, results: Path) -> None:
         WriteError: the labels can no longer be kept; those before are.
     """
     _check_extra()
+    from evalkit.labelling.app import View
+
     source = open_source(path)
     answers = _answers(wanted.answers, results) if wanted.answers else {}
     said = _disputed(source) if wanted.adjudicate else {}
@@ -62,8 +63,11 @@ def label_cases(path: Path, wanted: Wanted, results: Path) -> None:
     _check_terminal()
     with Journal(path, name) as journal:
         history = History(source.items, journal.entries)
-        session = _session(source, wanted, history, journal, said)
-        left = _labelled(session, _view(source, name, answers, said, wanted))
+        warn_of_stale(history, name)
+        blind = wanted.adjudicate or _is_one_of_several(source, wanted.annotator)
+        session = _session(source, wanted, history, journal, said, blind=blind)
+        view = View(source.path.name, name, source.messages, answers, said, offers_writing=not blind)
+        left = _labelled(session, view)
     _say_what_became_of_it(path, name, history, left)
 
 
@@ -77,26 +81,27 @@ def _labelled(session: Session, view: View) -> Left | None:
     return left
 
 
-def _view(
-    source: Source,
-    name: str,
-    answers: Mapping[str, Sequence[tuple[str, str]]],
-    said: Mapping[str, Mapping[str, Mark]],
-    wanted: Wanted,
-) -> View:
-    from evalkit.labelling.app import View
-
-    alone = wanted.annotator is None and not wanted.adjudicate and set(annotators(source.path)) <= {DEFAULT}
-    return View(source.path.name, name, source.messages, answers, said, offers_writing=alone)
+def _is_one_of_several(source: Source, annotator: str | None) -> bool:
+    """Whether others label too, so that what the file expects may come from them."""
+    others = [name for name in annotators(source.path) if name != DEFAULT]
+    if others and annotator is None:
+        print_warning(
+            f"{', '.join(others)} labelled these cases too: yours are kept apart as those of {DEFAULT}, and what the "
+            "file expects is hidden"
+        )
+    return annotator is not None or bool(others)
 
 
 def _session(
-    source: Source, wanted: Wanted, history: History, journal: Journal, said: Mapping[str, Mapping[str, Mark]]
+    source: Source,
+    wanted: Wanted,
+    history: History,
+    journal: Journal,
+    said: Mapping[str, Mapping[str, Mark]],
+    *,
+    blind: bool,
 ) -> Session:
-    if history.stale:
-        print_warning(f"{counted(len(history.stale), 'label')} left out: the cases are gone, or ask something else now")
     items = [item for item in source.items if _is_meant(item, wanted.filters)]
-    blind = wanted.annotator is not None or wanted.adjudicate
     if wanted.adjudicate:
         items = [item for item in items if item.case.id in said]
     if wanted.only_unlabelled:
@@ -105,9 +110,19 @@ def _session(
         raise ConfigError(
             "there is no case to label", where=Location(source.path), remedy="all are done, or the filter fits none"
         )
-    task = task_of(source, wanted.labels, as_json=wanted.as_json)
+    task = _task(source, wanted, journal)
     ordered = in_order(items, shuffle=wanted.shuffle, seed=wanted.seed)
     return Session(ordered, task, history, journal.add, Clock(time.monotonic, timestamp), blind=blind)
+
+
+def _task(source: Source, wanted: Wanted, journal: Journal) -> Task:
+    """What is to be set; labels that were named once need not be named again."""
+    task = task_of(source, wanted.labels, as_json=wanted.as_json)
+    before = choices_before(source.path, journal.path.stem)
+    if wanted.labels and wanted.labels != tuple(before):
+        journal.choose_from(wanted.labels)
+    is_told = wanted.labels or wanted.as_json or task.closed
+    return task if is_told or not before else task_of(source, before)
 
 
 def _has_label(item: Item, history: History, *, blind: bool) -> bool:
@@ -177,7 +192,7 @@ def _say_what_became_of_it(path: Path, name: str, history: History, left: Left |
     if left is Left.WRITE:
         write_out(path, name)
         return
-    typer.echo(f"{counted(done, 'label')} by {name} kept in {path_from_here(path)}.labels")
+    typer.echo(f"{counted_labels(done, name)} kept in {path_from_here(path)}.labels")
     if done:
         how = "" if name in {DEFAULT, ADJUDICATED} else f" --annotator {name}"
         typer.echo(f"write them into the file: evalkit label {path_from_here(path)} --write{how}")

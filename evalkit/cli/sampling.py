@@ -27,16 +27,17 @@ from evalkit.imports.draft import DraftCase, DraftRun, DraftSuite
 from evalkit.imports.guess import guess
 from evalkit.imports.inputs import inputs_of, row_of
 from evalkit.imports.kinds import read
+from evalkit.imports.logs import OUTPUTS
 from evalkit.imports.options import ImportOptions
 from evalkit.imports.write import SUITE, write_suite
 from evalkit.report.format import counted
 from evalkit.report.sampling import Coverage, coverage_json, coverage_sheets
-from evalkit.sampling.draw import Input, Sample, draw
+from evalkit.sampling.draw import Input, draw
 from evalkit.sampling.kinds import check_installed
 from evalkit.sampling.language import detector
 from evalkit.sampling.masking import Masker
 from evalkit.sampling.moments import moment
-from evalkit.sampling.personal import find_personal, hide
+from evalkit.sampling.personal import hidden
 from evalkit.scorers.values import as_text
 from evalkit.suite.ids import Ids
 from evalkit.types import MISSING, Json
@@ -75,21 +76,31 @@ def sample_source(wanted: Wanted, report: Path | None, *, as_json: bool) -> Exit
         draft = _read(wanted)
         cases, moments = _timed(draft.cases, wanted.time)
         # What is masked in the cases is not quoted in the report either, nor does it keep repeats apart.
-        readable = hide if wanted.mask else str
-        texts = [readable(one.text) for one in inputs_of(dataclasses.replace(draft, cases=cases))]
+        texts = [one.text for one in inputs_of(dataclasses.replace(draft, cases=cases))]
+        if wanted.mask:
+            texts = hidden(texts)
     with _doing(f"looking for kinds and repeats among {counted(len(cases), 'input')}"):
-        inputs = [Input(text, case.tags, at) for text, case, at in zip(texts, cases, moments, strict=True)]
+        tags = [tuple(hidden(case.tags)) if wanted.mask else case.tags for case in cases]
+        inputs = [Input(*row) for row in zip(texts, tags, moments, strict=True)]
         sample = draw(inputs, wanted.count, seed=wanted.seed, near=wanted.near, detect=detector())
-    masker = Masker() if wanted.mask else None
-    chosen = list(_named(_chosen(cases, sample, masker, labelled=wanted.options.expected is not None)))
-    named = _write(dataclasses.replace(draft, cases=chosen), wanted.out)
+    chosen = [cases[place] for place in sample.chosen]
+    if wanted.options.expected is None:
+        chosen = [dataclasses.replace(case, expected=MISSING) for case in chosen]
+    # What was answered to all inputs is no part of the cases that are drawn from them.
+    files = {name: text for name, text in draft.files.items() if name != OUTPUTS}
+    drawn = dataclasses.replace(draft, cases=chosen, files=files)
+    masker = Masker(map(_contents, chosen)) if wanted.mask else None
+    if masker is not None:
+        drawn = _masked(drawn, masker)
+    named = _write(dataclasses.replace(drawn, cases=list(_named(drawn.cases))), wanted.out)
     unread = sum(share.found - share.carried for share in draft.shares)
     found = Coverage(sample, texts, None if masker is None else masker.replaced, unread)
     show("How well the sample covers the inputs", coverage_sheets(found), coverage_json(found), report, as_json=as_json)
     if not as_json:
         _say_what_is_next(named, wanted)
     if unread and (first := next((note for note in draft.notes if note.lost), None)):
-        print_warning(f"{counted(unread, 'row')} could not be used; the first: {first.where}: {first.message}")
+        why = hidden([first.message])[0] if wanted.mask else first.message
+        print_warning(f"{counted(unread, 'row')} could not be used; the first: {first.where}: {why}")
     return ExitCode.OK
 
 
@@ -143,25 +154,39 @@ def _with_time(case: DraftCase, column: str) -> tuple[DraftCase, dt.datetime | N
     return (case if at is None else dataclasses.replace(case, tags=case.tags[:-1])), at
 
 
-def _chosen(
-    cases: Sequence[DraftCase], sample: Sample, masker: Masker | None, *, labelled: bool
-) -> Iterator[DraftCase]:
-    for place in sample.chosen:
-        case = cases[place]
-        if not labelled:
-            case = dataclasses.replace(case, expected=MISSING)
-        yield case if masker is None else _masked(case, masker)
+def _masked(draft: DraftSuite, masker: Masker) -> DraftSuite:
+    """Mask all that is written of a suite but its models, which hold addresses that are asked."""
+    prompts = [dataclasses.replace(one, messages=masker.masked(one.messages)) for one in draft.prompts]
+    # Beside the cases a suite lists what is right in any of them, and says what is shared by all inputs.
+    return dataclasses.replace(
+        draft,
+        cases=[_masked_case(case, masker) for case in draft.cases],
+        prompts=[dataclasses.replace(one, todo=masker.masked(one.todo)) for one in prompts],
+        scorers=masker.masked(draft.scorers),
+        description=masker.masked(draft.description),
+        settings=masker.masked(draft.settings),
+        todo=masker.masked(draft.todo),
+        files=masker.masked(draft.files),
+    )
 
 
-def _masked(case: DraftCase, masker: Masker) -> DraftCase:
+def _masked_case(case: DraftCase, masker: Masker) -> DraftCase:
     return dataclasses.replace(
         case,
-        id=case.id if case.id is None or not find_personal(case.id) else None,
+        id=case.id if case.id is None or masker.masked(case.id) == case.id else None,
         vars=masker.masked(case.vars),
         expected=case.expected if case.expected is MISSING else masker.masked(case.expected),
-        tags=tuple(masker.masked(tag) for tag in case.tags),
-        turns=tuple(masker.masked(turn) for turn in case.turns),
+        tags=masker.masked(case.tags),
+        scorers=masker.masked(case.scorers),
+        turns=masker.masked(case.turns),
+        todo=masker.masked(case.todo),
     )
+
+
+def _contents(case: DraftCase) -> Json:
+    """All that stands in a case, for a look at it."""
+    expected = () if case.expected is MISSING else (case.expected,)
+    return [case.vars, *expected, case.tags, case.scorers, case.turns, case.id]
 
 
 def _named(cases: Iterable[DraftCase]) -> Iterator[DraftCase]:

@@ -88,9 +88,9 @@ def _in_thread(conductor: Conductor) -> None:
         asked = 0
         while not outcome.done():
             try:
-                wait([outcome], timeout=_PATIENCE_S)
                 if asked and conductor.interrupt():
                     asked -= 1
+                wait([outcome], timeout=_PATIENCE_S)
             except KeyboardInterrupt:
                 asked += 1
     outcome.result()
@@ -103,7 +103,7 @@ def _interrupts_heard() -> Iterator[None]:
     `asyncio.run` would have the first one cancel its task, which is of no use while the loop waits here.
     """
     main = threading.current_thread() is threading.main_thread()
-    if not main or asyncio._get_running_loop() is None or signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    if not main or not _has_loop() or signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         yield
         return
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -111,6 +111,14 @@ def _interrupts_heard() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+def _has_loop() -> bool:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
 
 
 class _Watched:

@@ -10,7 +10,7 @@ from typing import Any, BinaryIO, Final
 import pyarrow as pa  # type: ignore[import-untyped]
 import pyarrow.parquet as pq  # type: ignore[import-untyped]
 
-from evalkit.analysis.tidy import Cell
+from evalkit.analysis.tidy import Cell, encodable
 from evalkit.exports.told import Told
 from evalkit.scorers.values import as_text, kind_of
 from evalkit.types import Case, Json
@@ -30,9 +30,16 @@ def write_rows(types: Mapping[str, str], rows: Iterator[tuple[Cell, ...]], file:
     with pq.ParquetWriter(file, schema) as writer:
         while batch := list(islice(rows, _BATCH)):
             columns = [
-                pa.array(values, kind) for values, kind in zip(zip(*batch, strict=True), schema.types, strict=True)
+                _array(values, kind) for values, kind in zip(zip(*batch, strict=True), schema.types, strict=True)
             ]
             writer.write_batch(pa.record_batch(columns, schema=schema))
+
+
+def _array(values: Sequence[Cell], kind: Any) -> Any:  # noqa: ANN401 - a type and a column of pyarrow, which has none
+    try:
+        return pa.array(values, kind)
+    except UnicodeEncodeError:
+        return pa.array(list(map(encodable, values)), kind)
 
 
 def texts(values: Sequence[str | None]) -> Any:  # noqa: ANN401 - a column of pyarrow, which has no types

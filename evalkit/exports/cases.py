@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import BinaryIO, Final
 
-from evalkit.exports.csvtext import csv_lines
+from evalkit.exports.csvtext import csv_lines, tell_formulas
 from evalkit.exports.options import ExportOptions
 from evalkit.exports.told import Told
 from evalkit.exports.write import Files
@@ -153,6 +153,7 @@ def _cells(case: Case, flat: _Flat, told: Told) -> list[str]:
         cells.append("" if case.expected is MISSING else _text(case.expected, "`expected`", case, told))
     if flat.tags:
         cells.append(_joined(case, told))
+    tell_formulas(cells, case, told)
     return [*cells, case.data_policy or ""] if flat.data_policy else cells
 
 

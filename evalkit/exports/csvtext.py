@@ -3,9 +3,17 @@
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Final
 
 from evalkit.analysis.tidy import Cell
+from evalkit.exports.told import Told
+from evalkit.types import Case
+
+_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
+_NUMBER: Final = re.compile(r"[+-]?[0-9.,]+(?:[eE][+-]?[0-9]+)?")
+_WORDS: Final = "a text begins with =, +, - or @, kept as it is, and a spreadsheet takes it for a formula"
 
 
 class _UnixLines:
@@ -24,7 +32,7 @@ def csv_lines(header: Sequence[str], rows: Iterable[Iterable[Cell]]) -> Iterator
     """A table as RFC 4180 text with line-feed line ends, row by row.
 
     Cells are written as they are, also those that a spreadsheet would take for a formula: to change them would falsify
-    what a model said.
+    what a model said. `tell_formulas` tells of them.
     """
     line: Callable[[Iterable[Cell]], str] = csv.writer(_UnixLines(), lineterminator="\r\n").writerow
     yield line(header)
@@ -36,6 +44,12 @@ def csv_lines(header: Sequence[str], rows: Iterable[Iterable[Cell]]) -> Iterator
                 for value, places in zip(row, decimals, strict=True)
             ]
         )
+
+
+def tell_formulas(row: Iterable[Cell], case: Case, told: Told) -> None:
+    """Take down that a text of the row is run as a formula where the file is opened with a spreadsheet."""
+    if any(isinstance(cell, str) and cell.startswith(_FORMULA) and not _NUMBER.fullmatch(cell) for cell in row):
+        told.changed("formula", _WORDS, case, remedy="import the file there with all columns as text")
 
 
 def _decimals(column: str) -> int:

@@ -7,7 +7,7 @@ are numbered.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, BinaryIO, Final
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, BinaryIO, Final
 from evalkit.analysis.rows import CallRow, named_verdicts
 from evalkit.analysis.run_data import RunData
 from evalkit.analysis.tidy import COLUMN_TYPES, Cell, frame_of, tidy_row
-from evalkit.exports.csvtext import csv_lines
+from evalkit.exports.csvtext import csv_lines, tell_formulas
 from evalkit.exports.options import ExportOptions
 from evalkit.exports.told import Told
 from evalkit.exports.write import Files
@@ -35,7 +35,14 @@ def jsonl(run: RunData, options: ExportOptions, told: Told) -> Files:  # noqa: A
 def csv(run: RunData, options: ExportOptions, told: Told) -> Files:  # noqa: ARG001 - other formats need them
     """A call a row: the columns of cases.csv, and two for each scorer."""
     scorers = scorers_of(run.rows, told)
-    return {"": csv_lines(list(column_types(scorers)), (wide_row(row, scorers) for row in run.rows))}
+    return {"": csv_lines(list(column_types(scorers)), _told_rows(run.rows, scorers, told))}
+
+
+def _told_rows(rows: Iterable[CallRow], scorers: Sequence[str], told: Told) -> Iterator[tuple[Cell, ...]]:
+    for row in rows:
+        cells = wide_row(row, scorers)
+        tell_formulas(cells, row.case, told)
+        yield cells
 
 
 def parquet(run: RunData, options: ExportOptions, told: Told) -> Files:  # noqa: ARG001 - other formats need them

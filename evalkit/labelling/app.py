@@ -24,9 +24,11 @@ from evalkit.labelling.session import Session
 from evalkit.labelling.shown import SHOWN_CHARS, Part, in_full, parts_of, said_of, single_line
 from evalkit.labelling.source import Item
 from evalkit.labelling.task import KEYS, Kind
+from evalkit.scorers.values import as_text
 from evalkit.types import MISSING, Json
 
 _MORE: Final = 10
+_LOOK: Final = "Look at the answers to this case?\n\na    show them; it is kept that you looked\nesc  go on without"
 
 
 class Left(StrEnum):
@@ -117,7 +119,6 @@ class LabelScreen(Screen[None]):
         self._session = session
         self._view = view
         self._limit = SHOWN_CHARS
-        self._said = ""
         self._shown: Item | None = None
 
     def compose(self) -> ComposeResult:
@@ -155,10 +156,10 @@ class LabelScreen(Screen[None]):
         labels = {spelled(mark.label): mark.label for mark in said.values() if mark.labelled}
         return dict(zip(KEYS, labels.values(), strict=False))
 
-    def _act(self, act: Callable[[], object], said: str = "") -> None:
-        """Do something that goes to the journal."""
+    def _act(self, act: Callable[[], str]) -> None:
+        """Do something that goes to the journal, and show what it says it did."""
         try:
-            act()
+            said = act()
         except WriteError as error:
             app = self.app
             if isinstance(app, LabelApp):
@@ -167,12 +168,17 @@ class LabelScreen(Screen[None]):
         self._show(said)
 
     def _set(self, label: Json) -> None:
-        if label is MISSING:
-            return
         case = single_line(self._session.item.case.id, 30)
-        self._act(lambda: self._session.set_label(label))
-        done = self._session.progress()
-        self._show("all have a label: q to leave" if done.labelled == done.total else f"{case} kept; u takes it back")
+
+        def act() -> str:
+            self._session.set_label(label)
+            done = self._session.progress()
+            if done.labelled == done.total:
+                return "all have a label: q to leave"
+            return f"{case}: {single_line(as_text(label), 30)}; u takes it back"
+
+        if label is not MISSING:
+            self._act(act)
 
     def _show(self, said: str = "") -> None:
         session, width = self._session, max(20, self.size.width)
@@ -195,7 +201,8 @@ class LabelScreen(Screen[None]):
         return [*parts_of(item), *(Part(f"{name} says", said_of(mark)) for name, mark in others.items())]
 
     def _foot(self, width: int) -> str:
-        first = "enter choose" if self._session.task.kind is Kind.LABEL else "enter write"
+        how = "choose" if self._session.task.kind is Kind.LABEL else "write"
+        first = "enter by name" if self._quick else f"enter {how}"
         answers = ["a answers"] if self._has_answers else []
         hints = [first, "u undo", "s skip", *answers, "f unsure", "t note", "/ filter", "p prompt"]
         last = "? help  q quit"
@@ -218,12 +225,16 @@ class LabelScreen(Screen[None]):
 
     def action_undo(self) -> None:
         """Take the last act back."""
-        there = self._session.marks.undone() is not None
-        self._act(self._session.undo, "taken back" if there else "there is nothing to take back")
+        self._act(lambda: "taken back" if self._session.undo() else "there is nothing to take back")
 
     def action_skip(self) -> None:
         """Leave the case for later."""
-        self._act(self._session.skip, "left for later")
+
+        def act() -> str:
+            self._session.skip()
+            return "left for later"
+
+        self._act(act)
 
     def action_step(self, by: int) -> None:
         """Go on or back."""
@@ -237,12 +248,16 @@ class LabelScreen(Screen[None]):
 
     def action_flag(self) -> None:
         """Flag the case as unsure."""
-        self._act(self._session.flag)
+
+        def act() -> str:
+            self._session.flag()
+            return "flagged as unsure" if self._session.mark.unsure else "no longer unsure"
+
+        self._act(act)
 
     def action_clear(self) -> None:
         """Take the label away."""
-        there = self._session.mark.labelled
-        self._act(self._session.clear, "label taken away" if there else "it has no label of yours")
+        self._act(lambda: "label taken away" if self._session.clear() else "it has no label of yours")
 
     def action_more(self) -> None:
         """Show more of a long text."""
@@ -254,7 +269,7 @@ class LabelScreen(Screen[None]):
 
         def take(text: str | None) -> None:
             if text is not None:
-                self._act(lambda: self._session.note(text))
+                self._act(lambda: "note kept" if self._session.note(text) else "the note is as it was")
 
         self.app.push_screen(Ask("A note on this case (empty: none)", self._session.mark.note), take)
 
@@ -287,15 +302,25 @@ class LabelScreen(Screen[None]):
         )
 
     def action_answers(self) -> None:
-        """Show what candidates answered, and what the file expects; the journal keeps that."""
+        """Show what candidates answered, and what the file expects; a second key says that it was no slip."""
         if not self._has_answers:
             self._show("there are no answers to show; name a run with --answers")
-            return
+        elif self._session.mark.looked:
+            self._show_answers()
+        else:
+            self.app.push_screen(Confirm(_LOOK, "a"), lambda key: self._show_answers() if key else None)
+
+    def _show_answers(self) -> None:
         item = self._session.item
         parts = [Part("expected in the file", in_full(item.expected))] if self._session.is_blind else []
         parts += [Part(name, text) for name, text in self._view.answers.get(item.case.id, ())]
-        self._act(self._session.look)
-        self.app.push_screen(Read("Answers (it is kept that you saw them)", parts))
+
+        def act() -> str:
+            self._session.look()
+            self.app.push_screen(Read("Answers (it is kept that you saw them)", parts))
+            return ""
+
+        self._act(act)
 
     def action_help(self) -> None:
         """Show all keys."""

@@ -7,6 +7,7 @@ row, the last, which the next one cuts off.
 from __future__ import annotations
 
 import contextlib
+import os
 import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -54,19 +55,36 @@ def read_journal(path: Path) -> Sequence[Entry]:
     Raises:
         ConfigError: it cannot be read, or a row is damaged; names the line.
     """
+    return [row for row in _rows(path) if isinstance(row, Entry)]
+
+
+def choices_before(source: Path, annotator: str) -> Sequence[str]:
+    """The labels that were last named to choose from: by this person, else by another; none if by nobody.
+
+    Raises:
+        ConfigError: a journal cannot be read, or a row is damaged.
+    """
+    for name in (annotator, *annotators(source)):
+        named = [row for row in _rows(journal_path(source, name)) if not isinstance(row, Entry) and row]
+        if named:
+            return named[-1]
+    return ()
+
+
+def _rows(path: Path) -> Sequence[Entry | Sequence[str]]:
+    """The rows of a journal: entries, and between them the labels to choose from wherever a head names some."""
     try:
         raw = path.read_bytes() if path.exists() else b""
     except OSError as error:
         raise ConfigError(f"the labels cannot be read: {error.strerror or error}", where=Location(path)) from None
     whole = raw[: raw.rfind(b"\n") + 1]
-    rows = [(number, line) for number, line in enumerate(whole.splitlines(), 1) if line.strip()]
-    return [entry for number, line in rows if (entry := _entry(line, path, number))]
+    return [_row(line, path, number) for number, line in enumerate(whole.splitlines(), 1) if line.strip()]
 
 
-def _entry(line: bytes, path: Path, number: int) -> Entry | None:
+def _row(line: bytes, path: Path, number: int) -> Entry | Sequence[str]:
     try:
         row = parse_json(line.decode(), path, number)
-        return None if "labels" in row and "act" not in row else from_json(row)
+        return [str(one) for one in row.get("choices", ())] if "labels" in row and "act" not in row else from_json(row)
     except (ValueError, KeyError, TypeError, AttributeError, ConfigError):
         raise ConfigError(
             "this row of a label journal is damaged",
@@ -85,38 +103,69 @@ class Journal:
 
     def __init__(self, source: Path, annotator: str) -> None:
         self.path = journal_path(source, annotator)
-        self.entries = read_journal(self.path)
         try:
             self.path.parent.mkdir(exist_ok=True)
-            self._lock = self.path.with_suffix(".lock").open("w")
-            _take(self._lock, self.path)
-            self._file = Appender(self.path)
+            self._lock = _taken(self.path)
+            self._open()
         except OSError as error:
             raise _unwritable(self.path, error) from None
-        if not self._file.size:
-            self._append({"labels": _VERSION, "of": source.name, "annotator": annotator})
+        try:
+            self.entries = read_journal(self.path)
+            self._head = {"labels": _VERSION, "of": source.name, "annotator": annotator}
+            self._all: list[Mapping[str, Json]] = [self._head, *map(to_json, self.entries)]
+            if not self._file.size:
+                self._file.append(self._head)
+        except JournalError as error:
+            self.close()
+            raise _no_room(error) from None
+        except ConfigError:
+            self.close()
+            raise
 
     def add(self, entry: Entry) -> None:
         """Keep an entry; when this returns it is on the disk.
 
         Raises:
-            WriteError: the disk is full, or the file is gone.
+            WriteError: the disk is full, or the folder is gone.
         """
         self._append(to_json(entry))
 
+    def choose_from(self, labels: Sequence[str]) -> None:
+        """Keep the labels that were named to choose from, for the next time.
+
+        Raises:
+            WriteError: as `add`.
+        """
+        self._append({**self._head, "choices": list(labels)})
+
     def _append(self, row: Mapping[str, Json]) -> None:
+        """Add a row; all rows where somebody has deleted or replaced the file meanwhile."""
+        self._all.append(row)
         try:
-            self._file.append(row)
+            there = _number(self.path) == self._file_number
+            if not there:
+                self.path.parent.mkdir(exist_ok=True)
+                self._file.close()
+                self._open()
+            for one in [row] if there else self._all:
+                self._file.append(one)
             self._file.sync()
         except JournalError as error:
-            raise WriteError(error.message, remedy="make room and start again; what was written is kept") from None
+            raise _no_room(error) from None
+        except OSError as error:
+            raise _unwritable(self.path, error) from None
+
+    def _open(self) -> None:
+        self._file = Appender(self.path)
+        self._file_number = _number(self.path)
 
     def close(self) -> None:
         """Let others have it."""
-        with contextlib.suppress(JournalError):
+        with contextlib.suppress(JournalError, OSError):
             self._file.close()
+        with contextlib.suppress(OSError):
+            _lock_of(self.path).unlink()
         self._lock.close()
-        self.path.with_suffix(".lock").unlink(missing_ok=True)
 
     def __enter__(self) -> Self:
         return self
@@ -125,12 +174,17 @@ class Journal:
         self.close()
 
 
-def _take(file: IO[str], path: Path) -> None:
-    """Lock a file for as long as this process lives. Where the system has no such locks, there is none."""
+def _lock_of(path: Path) -> Path:
+    return path.with_suffix(".lock")
+
+
+def _taken(path: Path) -> IO[str]:
+    """Lock a journal for as long as this process lives. Where the system has no such locks, there is none."""
+    file = _lock_of(path).open("w")
     try:
         import fcntl
     except ImportError:
-        return
+        return file
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -140,6 +194,22 @@ def _take(file: IO[str], path: Path) -> None:
             where=Location(path),
             remedy="go on there, or give your own name with --annotator",
         ) from None
+    if os.fstat(file.fileno()).st_ino == _number(_lock_of(path)):
+        return file
+    file.close()  # whoever had it took it away in between
+    return _taken(path)
+
+
+def _number(path: Path) -> int | None:
+    """What tells a file from another that takes its name; None where there is none."""
+    try:
+        return path.stat().st_ino
+    except FileNotFoundError:
+        return None
+
+
+def _no_room(error: JournalError) -> WriteError:
+    return WriteError(error.message, remedy="make room and start again; what was written is kept")
 
 
 def _unwritable(path: Path, error: OSError) -> WriteError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Final
 
@@ -39,6 +40,11 @@ Every label is on the disk before
 you press the next key."""
 _BAR: Final = 24
 _WIDEST: Final = 28
+_NARROWEST: Final = 6
+_BESIDE_NAME: Final = 5
+"""Cells that a key, its mark and the gaps take beside the name of a label."""
+_ROWS: Final = 5
+"""As many rows of keys as there is room for."""
 _FULL, _EMPTY = "\u2501", "\u2500"
 
 
@@ -75,7 +81,7 @@ def state_line(session: Session, said: str, width: int) -> Content:
     ]
     marks += [f"note: {mark.note}"] if mark.note else []
     if label is MISSING:
-        shown = Content.styled("no label yet", "dim")
+        shown = Content.styled("no label yet: press its number" if session.task.keys else "no label yet", "dim")
     else:
         source = "" if mark.labelled else " (in the file)"
         shown = Content.assemble("label: ", (single_line(as_text(label), max(10, width - 24)), "bold $accent"), source)
@@ -90,13 +96,14 @@ def keys_pane(session: Session, quick: Mapping[str, Json], width: int) -> Conten
     if not quick:
         how = {
             Kind.LABEL: f"enter: choose one of {len(task.labels)} labels by typing",
-            Kind.TEXT: "enter: write what is expected",
+            Kind.TEXT: "enter: write what is expected\none key per label instead: q, then --labels A,B,C",
             Kind.JSON: "enter: write what is expected, in JSON",
         }
         return Content(how[task.kind])
-    names = [single_line(as_text(label), _WIDEST) for label in quick.values()]
+    room = width // math.ceil(len(quick) / _ROWS) - _BESIDE_NAME
+    names = [_within(as_text(label), max(_NARROWEST, min(_WIDEST, room))) for label in quick.values()]
     now = None if session.label is MISSING else as_text(session.label)
-    widest = max(Content(name).cell_length for name in names) + 5
+    widest = max(Content(name).cell_length for name in names) + _BESIDE_NAME
     columns = max(1, min(len(names), width // widest))
     cells = [
         _cell(key, name, widest, chosen=as_text(label) == now)
@@ -104,6 +111,14 @@ def keys_pane(session: Session, quick: Mapping[str, Json], width: int) -> Conten
     ]
     rows: Sequence[Content] = [Content("").join(cells[at : at + columns]) for at in range(0, len(cells), columns)]
     return Content("\n").join(rows)
+
+
+def _within(text: str, cells: int) -> str:
+    """Text on one line of at most so many cells, of which some characters take two."""
+    line = single_line(text, cells)
+    while Content(line).cell_length > cells:
+        line = f"{line.removesuffix('...')[:-1].rstrip()}..."
+    return line
 
 
 def _cell(key: str, name: str, width: int, *, chosen: bool) -> Content:

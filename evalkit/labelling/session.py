@@ -158,10 +158,12 @@ class Session:
         """Flag a case as unsure, or no longer."""
         self._say(replace(self.mark, unsure=not self.mark.unsure))
 
-    def note(self, text: str) -> None:
-        """Write a note to a case; an empty one takes it away."""
-        if text.strip() != self.mark.note:
+    def note(self, text: str) -> bool:
+        """Write a note to a case; an empty one takes it away. Whether that changed anything."""
+        changes = text.strip() != self.mark.note
+        if changes:
             self._say(replace(self.mark, note=text.strip()))
+        return changes
 
     def look(self) -> None:
         """Note that an answer, or what the file expects, is shown for the case in view."""

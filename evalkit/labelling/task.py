@@ -34,16 +34,24 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """What is to be set. `closed`: a scorer knows no labels but these."""
+    """What is to be set.
+
+    Attributes:
+        kind: of expected output.
+        labels: to choose from.
+        closed: a scorer knows no labels but these.
+        added: how many of the labels, the last ones, came up on the way.
+    """
 
     kind: Kind
     labels: tuple[Json, ...] = ()
     closed: bool = False
+    added: int = 0
 
     @property
     def keys(self) -> Mapping[str, Json]:
-        """The label that each key sets; none where there are more labels than keys."""
-        return dict(zip(KEYS, self.labels, strict=False)) if len(self.labels) <= len(KEYS) else {}
+        """The label that each key sets; none where there were more labels than keys from the start."""
+        return dict(zip(KEYS, self.labels, strict=False)) if len(self.labels) - self.added <= len(KEYS) else {}
 
     def matching(self, typed: str) -> Sequence[Json]:
         """The labels for what was typed: those that start with it first, then those whose words do, then the rest."""
@@ -58,7 +66,7 @@ class Task:
     def with_label(self, label: Json) -> Task:
         """Add a label that there was not yet, as far as labels can be added."""
         known = self.closed or self.kind is not Kind.LABEL or label in self.labels
-        return self if known else replace(self, labels=(*self.labels, label))
+        return self if known else replace(self, labels=(*self.labels, label), added=self.added + 1)
 
 
 def _words(text: str) -> str:

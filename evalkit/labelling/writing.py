@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from evalkit.errors import ConfigError, Location
-from evalkit.files import WriteError, write_atomically
+from evalkit.files import write_atomically
 from evalkit.labelling.source import Item, Source, open_source
 from evalkit.labelling.spans import in_csv, in_json_lines, in_yaml
 from evalkit.scorers.values import as_text
@@ -118,7 +118,7 @@ def _kept(source: Source, texts: Mapping[Path, str], labels: Mapping[str, Json])
 
 def _restore(originals: Mapping[Path, bytes]) -> None:
     for file, content in originals.items():
-        file.write_bytes(content)
+        write_atomically(file, content.decode())
 
 
 def _as_meant(before: Source, after: Source, files: Mapping[Path, str], labels: Mapping[str, Json]) -> bool:
@@ -141,7 +141,7 @@ def _rest(item: Item) -> str:
 
 
 def _beside(source: Source, files: Sequence[Path | None], labels: Mapping[str, Json]) -> Path:
-    """Lay a case file beside the source, with the cases of some files that have an expected output."""
+    """Lay a case file beside the source, with all cases of some files, so that it can stand in their place."""
     path = source.path.with_name(f"{source.path.stem}.labels.jsonl")
     if path.exists():
         raise ConfigError(
@@ -149,14 +149,11 @@ def _beside(source: Source, files: Sequence[Path | None], labels: Mapping[str, J
             where=Location(path),
             remedy="move it away; the labels are kept in the journals",
         )
-    rows = [
-        {"vars": {}, **item.data, "id": item.case.id, "expected": labels.get(item.case.id, item.expected)}
-        for item in source.items
-        if item.place.file in files
-    ]
-    lines = [json.dumps(row, ensure_ascii=False) + "\n" for row in rows if row["expected"] is not MISSING]
-    try:
-        write_atomically(path, lines)
-    except OSError as error:
-        raise WriteError(f"cannot write {path}: {error.strerror or error}", remedy="make room") from None
+    rows = (_row(item, labels.get(item.case.id, item.expected)) for item in source.items if item.place.file in files)
+    write_atomically(path, (json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
     return path
+
+
+def _row(item: Item, expected: Json) -> Mapping[str, Json]:
+    row = {"vars": {}, **item.data, "id": item.case.id}
+    return row if expected is MISSING else {**row, "expected": expected}

@@ -34,7 +34,7 @@ class PythonProvider:
 
     A sync function runs in a thread, one call at a time unless `limits.concurrency` says otherwise, so that its calls
     do not slow each other down; an async function shares the event loop, and as many calls are in
-    flight as an API would be sent.
+    flight as an API would be sent. What a sync function returns is awaited where it can be.
     """
 
     alone = False
@@ -131,7 +131,12 @@ async def _timed(function: Callable[..., Any], arguments: Mapping[str, Json]) ->
         start = time.perf_counter()
         result = await function(**arguments)
         return result, (time.perf_counter() - start) * 1000
-    return await _in_thread(function, arguments)
+    result, latency_ms = await _in_thread(function, arguments)
+    if inspect.isawaitable(result):  # of a lambda, or a wrapper, around an async function
+        start = time.perf_counter()
+        result = await result
+        latency_ms += (time.perf_counter() - start) * 1000
+    return result, latency_ms
 
 
 async def _in_thread(function: Callable[..., Any], arguments: Mapping[str, Json]) -> tuple[Json, float]:

@@ -1,7 +1,8 @@
 """Texts that say the same as one before, word for word or nearly.
 
 Nearly: the longest common subsequence of two texts is at least so large a share of them, in the order of their words
-as they stand or sorted. To compare not all with all, only those are compared whose MinHash signatures agree in some
+as they stand or sorted, and no word that matters stands in the place of another one: "cancel the hotel" and "cancel the
+ticket" are alike by their letters alone. To compare not all with all, only those are compared whose MinHash signatures agree in some
 band, those first that agree in most (Broder, "On the resemblance and containment of documents", 1997; Leskovec,
 Rajaraman and Ullman, "Mining of Massive Datasets", chapter 3). Two texts with half of their three-letter pieces in
 common meet with probability 0.92, with 0.6 of them 0.996. What very many texts have in common, such as a form letter
@@ -10,6 +11,7 @@ around what each of them says, brings none of them together; so time and memory 
 
 from __future__ import annotations
 
+import math
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from hashlib import blake2b
@@ -34,6 +36,13 @@ _FULL: Final = 100
 """Texts that one band may bring together."""
 _COMPARED: Final = 50
 """Texts that one is compared with at most."""
+_SWAPPED: Final = 0.05
+"""The share of a text's words, weighed by how rare they are, that may stand in the place of others. In logs of forms
+filled in with other words half of the near repeats would be of another kind without it, with it one in a hundred."""
+_WORD: Final = 4
+"""In so many texts a word is one, and no slip of the pen."""
+_SLIP: Final = 75
+"""How alike two words must be, of 100, for one to be a slip of the other."""
 
 
 class Repeat(NamedTuple):
@@ -88,14 +97,16 @@ def _nearly(texts: Sequence[str], firsts: Sequence[int], near: float) -> Iterabl
     buckets: defaultdict[int, list[int]] = defaultdict(list)
     kept: dict[int, _Compared] = {}
     multipliers, shifts = _hashes()
+    rarity = _Rarity(_compared(texts[index]).words for index in firsts)
     for index in firsts:
         text = _compared(texts[index])
         keys = _band_keys(text.words, multipliers, shifts)
         met = Counter(chain.from_iterable(filter(None, map(buckets.get, keys))))
         others = [place for place, _ in met.most_common(_COMPARED)]
-        best = _most_alike(text, [kept[other] for other in others], near)
-        if best is not None:
-            yield Repeat(index, others[best[0]], best[1])
+        alike = _alike(text, [kept[other] for other in others], near)
+        same = next(((place, how) for place, how in alike if not rarity.swapped(text, kept[others[place]])), None)
+        if same is not None:
+            yield Repeat(index, others[same[0]], same[1])
             continue
         kept[index] = text
         for key in keys:
@@ -104,20 +115,47 @@ def _nearly(texts: Sequence[str], firsts: Sequence[int], near: float) -> Iterabl
                 bucket.append(index)
 
 
+class _Rarity:
+    """How much the words of some texts matter: the more, the fewer texts hold them (inverse document frequency)."""
+
+    def __init__(self, texts: Iterable[str]) -> None:
+        self._texts = 0
+        self._held: Counter[str] = Counter()
+        for text in texts:
+            self._texts += 1
+            self._held.update(set(text.split()))
+
+    def swapped(self, text: _Compared, other: _Compared) -> bool:
+        """Whether words that matter stand in one text in the place of other ones in the other: neither slips nor numbers."""
+        words, others = Counter(text.words.split()), Counter(other.words.split())
+        mine, theirs = list((words - others).elements()), list((others - words).elements())
+        if not mine or not theirs:
+            return False
+        swapped = min(self._weight(self._told(mine, theirs)), self._weight(self._told(theirs, mine)))
+        return swapped > _SWAPPED * min(self._weight(words.elements()), self._weight(others.elements()))
+
+    def _told(self, words: Sequence[str], others: Sequence[str]) -> Iterable[str]:
+        """Leave the words that are known as such, and that none of the others is a slip of."""
+        known = (word for word in words if self._held[word] >= _WORD and not any(map(str.isdigit, word)))
+        return [word for word in known if not any(fuzz.ratio(word, other) >= _SLIP for other in others)]
+
+    def _weight(self, words: Iterable[str]) -> float:
+        return sum(math.log1p(self._texts / self._held[word]) for word in words)
+
+
 def _compared(text: str) -> _Compared:
     words = plain(text if len(text) <= _LONG else f"{text[: _LONG // 2]} {text[-_LONG // 2 :]}")
     return _Compared(words, " ".join(sorted(words.split())))
 
 
-def _most_alike(text: _Compared, others: Sequence[_Compared], near: float) -> tuple[int, float] | None:
-    """Find the place of the most alike text, and how alike it is; None where none is near."""
-    found = [
-        process.extractOne(own, theirs, scorer=fuzz.ratio, score_cutoff=100 * near)
-        for own, theirs in zip(text, zip(*others, strict=True), strict=False)
-    ]
-    # Below 1, as it is not word for word the same: its words stand in another order, or it differs in its middle.
-    alike = ((place, min(score / 100, 0.999)) for _, score, place in filter(None, found))
-    return max(alike, key=lambda one: one[1], default=None)
+def _alike(text: _Compared, others: Sequence[_Compared], near: float) -> list[tuple[int, float]]:
+    """Find the places of the texts that are near, and how alike they are; the most alike first."""
+    found: dict[int, float] = {}
+    for own, theirs in zip(text, zip(*others, strict=True), strict=False):
+        for _, score, place in process.extract(own, theirs, scorer=fuzz.ratio, score_cutoff=100 * near, limit=None):
+            # Below 1, as it is not word for word the same: its words stand in another order, or it differs in its middle.
+            found[place] = max(found.get(place, 0.0), min(score / 100, 0.999))
+    return sorted(found.items(), key=lambda one: (-one[1], one[0]))
 
 
 def _hashes() -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:

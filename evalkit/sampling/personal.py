@@ -7,15 +7,18 @@ take the place of one.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from typing import Final, NamedTuple
 
 _CARD: Final = re.compile(r"(?<![\w.-])\d(?:[ -]?\d){12,18}(?![\w-])")
 _IBAN: Final = re.compile(r"(?<!\w)[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,3})?(?!\w)")
 _PHONE: Final = re.compile(r"(?<![\w.,/+-])(?:\+|00)?\(?\d(?:[ ()./-]{0,2}\d){6,14}(?![\w-]|[.,]\d)")
+_NUMBER: Final = re.compile(r"\d(?:[ ()./-]{0,2}\d){6,33}")
+"""Digits in which a number that is known may stand, whatever stands around it."""
 _DATE: Final = re.compile(r"(?:\d{4}[-./]\d{1,2}[-./]\d{1,2}|\d{1,2}[-./]\d{1,2}[-./](?:\d{4}|\d{2}))(?!\S)")
 _PATTERNS: Final[Mapping[str, re.Pattern[str]]] = {
-    "email": re.compile(r"(?<![\w.+-])[\w.+%-]{1,64}@(?:[\w-]{1,63}\.){1,8}[^\W\d_]{2,24}(?![\w-])"),
+    "email": re.compile(r"(?<![\w.+-])[\w.+%-]{1,64}?(?:@|%40)(?:[\w-]{1,63}\.){1,8}[^\W\d_]{2,24}(?!\w)"),
     "key": re.compile(
         r"(?<![\w-])(?:"
         r"(?:sk|pk|rk)[-_](?:[A-Za-z0-9]+[-_])*[A-Za-z0-9_-]{16,}"  # OpenAI, Anthropic, Stripe
@@ -30,6 +33,8 @@ _PATTERNS: Final[Mapping[str, re.Pattern[str]]] = {
     "phone": _PHONE,
 }
 """By kind, those first that others would take for theirs."""
+_PHONE_KIND: Final = "phone"
+_NUMBERS: Final = ("card", _PHONE_KIND)
 
 
 class Finding(NamedTuple):
@@ -40,17 +45,37 @@ class Finding(NamedTuple):
     end: int
 
 
-def find_personal(text: str) -> list[Finding]:
-    """Find what looks like personal data or a secret, in the order of the text."""
+def find_personal(text: str, numbers: AbstractSet[str] = frozenset()) -> list[Finding]:
+    """Find what looks like personal data or a secret, in the order of the text.
+
+    Args:
+        text: the text.
+        numbers: the digits of further numbers that are known, from elsewhere, to be somebody's.
+    """
     found: list[Finding] = []
     taken = bytearray(len(text))
+
+    def take(kind: str, start: int, end: int) -> None:
+        if not any(taken[start:end]):
+            taken[start:end] = b"\1" * (end - start)
+            found.append(Finding(kind, start, end))
+
     for kind, pattern in _PATTERNS.items():
         for match in pattern.finditer(text):
-            start, end = match.span()
-            if not any(taken[start:end]) and _CHECKS.get(kind, bool)(match.group()):
-                taken[start:end] = b"\1" * (end - start)
-                found.append(Finding(kind, start, end))
+            if _CHECKS.get(kind, bool)(match.group()):
+                take(kind, *match.span())
+    if numbers:
+        for match in _NUMBER.finditer(text):
+            if same(_PHONE_KIND, match.group()) in numbers:
+                take(_PHONE_KIND, *match.span())
     return sorted(found, key=lambda one: one.start)
+
+
+def same(kind: str, piece: str) -> str:
+    """Leave of a piece what is the same however it is spelled: small letters, digits without what separates them."""
+    if kind in _NUMBERS:
+        return "".join(sign for sign in piece if sign.isdigit()).lstrip("0")
+    return piece.casefold().replace("%40", "@") if kind == "email" else piece.replace(" ", "")
 
 
 def mask(text: str, known: dict[str, dict[str, str]]) -> str:
@@ -58,25 +83,33 @@ def mask(text: str, known: dict[str, dict[str, str]]) -> str:
 
     Args:
         text: the text.
-        known: the placeholders given so far, by kind and what they stand for; the same piece gets the same one.
-            New ones are added.
+        known: the placeholders given so far, by kind and what they stand for; the same piece gets the same one,
+            however it is spelled. New ones are added.
     """
 
     def placeholder(kind: str, piece: str) -> str:
+        bare = same(kind, piece)
+        if kind in _NUMBERS:
+            kind = next((one for one in _NUMBERS if bare in known.get(one, ())), kind)
         numbered = known.setdefault(kind, {})
-        return numbered.setdefault(piece, f"[{kind.upper()}_{len(numbered) + 1}]")
+        return numbered.setdefault(bare, f"[{kind.upper()}_{len(numbered) + 1}]")
 
-    return "".join(_replaced(text, placeholder))
-
-
-def hide(text: str) -> str:
-    """Put its kind, such as [EMAIL], in the place of every finding."""
-    return "".join(_replaced(text, lambda kind, _: f"[{kind.upper()}]"))
+    numbers = {bare for kind in _NUMBERS for bare in known.get(kind, ())}
+    return "".join(_replaced(text, placeholder, numbers))
 
 
-def _replaced(text: str, placeholder: Callable[[str, str], str]) -> Iterator[str]:
+def hidden(texts: Iterable[str]) -> list[str]:
+    """Put its kind, such as [EMAIL], in the place of every finding; a number that one text tells is found in all."""
+    listed = list(texts)
+    numbers = {
+        same(kind, text[start:end]) for text in listed for kind, start, end in find_personal(text) if kind in _NUMBERS
+    }
+    return ["".join(_replaced(text, lambda kind, _: f"[{kind.upper()}]", numbers)) for text in listed]
+
+
+def _replaced(text: str, placeholder: Callable[[str, str], str], numbers: AbstractSet[str]) -> Iterator[str]:
     end = 0
-    for finding in find_personal(text):
+    for finding in find_personal(text, numbers):
         yield text[end : finding.start] + placeholder(finding.kind, text[finding.start : finding.end])
         end = finding.end
     yield text[end:]

@@ -1,6 +1,6 @@
 """evalkit from Python."""
 
-# ruff: noqa: A002 - functions are called with what their parameters name, one of which is `vars`
+# ruff: noqa: A002, A006 - functions are called with what their parameters name, one of which is `vars`
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import ast
 import asyncio
 import dataclasses
 import doctest
+import functools
 import json
 import signal
 import subprocess
@@ -160,6 +161,66 @@ def test_servers_and_worker_processes_are_asked_from_any_loop(chat_server, works
     assert passed(asyncio.run(notebook())) == {"server": 4, "billing": 0}
 
 
+def test_ctrl_c_is_heard_inside_a_running_event_loop():
+    calls = []
+
+    def slow(vars):
+        calls.append(vars["message"])
+        signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
+        time.sleep(0.3)
+        return "billing"
+
+    async def program():
+        evalkit.run("evals/triage.yaml", slow)
+
+    with pytest.raises(KeyboardInterrupt, match="what was answered so far is kept in"):
+        asyncio.run(program())
+    assert len(calls) == 1
+
+
+def test_a_run_is_found_from_another_working_directory(tmp_path, monkeypatch):
+    run = evalkit.run("evals/triage.yaml", billing)
+    loaded = evalkit.load_run("triage")
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    for one in (run, loaded):
+        assert one.to_pandas().shape == (4, 24)
+        assert one.side().candidates == (("billing", "plain"),)
+        assert one.decide("pass_rate>=0").recommended == ("billing", "plain")
+
+
+def test_a_lone_text_is_one_name():
+    run = evalkit.run("evals/triage.yaml", billing, prompts="plain", filter="cra*")
+    assert [case.id for case in run.cases] == ["crash"]
+    assert [bound.measure for bound in run.decide("pass_rate>=0").rules.require] == ["pass_rate"]
+    run.freeze("b.json", "billing")
+    assert Path("b.json").is_file()
+
+
+def test_what_a_function_returns_may_have_to_be_awaited():
+    def wrapped(vars):
+        return bug(vars)
+
+    run = evalkit.run("evals/triage.yaml", wrapped)
+    assert passed(run) == {"wrapped": 1}
+
+
+def test_functions_with_arguments_given_are_called_as_the_function_is():
+    def answer(vars, text):
+        return text
+
+    run = evalkit.run("evals/triage.yaml", [functools.partial(answer, text="bug"), billing])
+    assert passed(run) == {"answer": 1, "billing": 2}
+
+
+def test_lambdas_are_told_apart_by_what_they_do_and_not_by_their_line():
+    first = evalkit.run("evals/triage.yaml", {"f": lambda vars: "bug"}, limit=1)
+    again = evalkit.run("evals/triage.yaml", {"f": lambda vars: "bug"}, limit=1, resume=first)
+    assert again.folder == first.folder
+    with pytest.raises(evalkit.ConfigError, match="has changed since"):
+        evalkit.run("evals/triage.yaml", {"f": lambda vars: "other"}, limit=1, resume=first)
+
+
 def test_it_runs_in_another_thread_than_the_main_one():
     found = []
     thread = threading.Thread(target=lambda: found.append(evalkit.run("evals/triage.yaml", billing)))
@@ -245,7 +306,18 @@ def test_a_changed_function_is_asked_anew():
         ({"models": [billing, billing]}, "two functions have the same name"),
         ({"models": {"keywords": "gpt"}}, "cannot be called"),
         ({"models": {"f": lambda message: message}}, "asks for 'message'"),
+        ({"models": []}, "`models` is empty"),
+        ({"models": {}}, "`models` is empty"),
+        ({"models": 5}, "cannot be called"),
+        ({"models": {"": billing}}, "cannot be called ''"),
         ({"limit": 0}, "limit is 0"),
+        ({"limit": 1.5}, "limit is 1.5, and must be a whole number of at least 1"),
+        ({"concurrency": "many"}, "or 'auto'"),
+        ({"max_time": 0}, "max_time is 0, and must be a number above 0"),
+        ({"race": True, "keep": 0}, "keep is 0"),
+        ({"race": True, "margin": -1}, "margin is -1"),
+        ({"race": True, "race_by": "speed"}, "race_by is 'speed', and must be 'pass_rate' or 'score'"),
+        ({"rate": 5, "arrivals": "often"}, "arrivals is 'often'"),
         ({"trials": -1}, "trials is -1"),
         ({"max_cost": float("nan")}, "max_cost is nan"),
         ({"rate": 0}, "rate is 0"),
@@ -278,7 +350,7 @@ def test_options_mean_what_they_mean_on_the_command_line():
     run = evalkit.run(
         "evals/triage.yaml", billing, filter=["en", "cra*"], trials=2, results="elsewhere", concurrency=2, warmup=1
     )
-    assert run.folder.parts[0] == "elsewhere"
+    assert run.folder.parent.parent == Path("elsewhere").absolute()
     assert [case.id for case in run.cases] == ["twice", "crash"]
     assert run.manifest.trials == 2
     assert run.manifest.models[0].concurrency == 2
@@ -309,6 +381,8 @@ def test_sides_are_compared_as_on_the_command_line():
     assert evalkit.compare(both, margin="auto").pairs[0].verdict is not None
     with pytest.raises(evalkit.ConfigError, match="no candidate"):
         both.side("c")
+    with pytest.raises(evalkit.ConfigError, match="margin is 5"):
+        evalkit.compare(both, margin=5)
 
 
 def test_a_run_is_frozen_and_later_ones_are_held_against_it(workshop):

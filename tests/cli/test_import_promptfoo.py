@@ -31,3 +31,10 @@ def test_the_imported_suite_runs(tmp_path: Path, in_process: Any) -> None:
     [report] = tmp_path.rglob("report.json")
     [line] = json.loads(report.read_text())["models"]
     assert (line["passed"], line["failed"]) == (3, 2)
+
+
+def test_what_is_lost_is_told_once(tmp_path: Path, in_process: Any) -> None:
+    text = "prompts: [file://p.js, '{{q}}']\nproviders: [echo]\ntests: [{vars: {q: a}}]\n"
+    said = in_process("import", "promptfoo", config(tmp_path, text), "-o", "suite", "--allow-partial")
+    assert said.count("file://p.js is a program") == 1
+    assert "To do:\n  no assertion in promptfoo" in said

@@ -68,6 +68,23 @@ def test_values_that_csv_makes_texts_of_are_named(suite_of, exported):
     )
 
 
+@pytest.mark.parametrize(
+    ("text", "formula"),
+    [
+        ("=cmd|' /C calc'!A0", True),
+        ("@SUM(1)", True),
+        ("-2+3", True),
+        ("\t=1", True),
+        ("-1.5e3", False),
+        ("a=1", False),
+    ],
+)
+def test_texts_that_a_spreadsheet_would_run_are_kept_and_told(text, formula, suite_of, exported):
+    done = exported(suite_of(cases(vars={"text": text})), "csv")
+    assert [note.kind for note in done.notes] == ["formula"] * formula
+    assert text in done.files[0].read_text()
+
+
 def test_a_tag_with_a_separator_is_lost_in_csv_and_kept_in_parquet(suite_of, exported):
     suite = suite_of(cases(tags=["a;b"]))
     assert exported(suite, "csv").files == ()

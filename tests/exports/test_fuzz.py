@@ -53,7 +53,7 @@ READABLE = {
 }
 
 
-@settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@settings(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(cases=CASES, scorer=SCORERS)
 @pytest.mark.parametrize("name", READABLE)
 def test_any_suite_is_exported_or_refused_in_words(name, cases, scorer, suite_of, exported):

@@ -54,6 +54,19 @@ def test_parquet_json_lines_and_the_data_frame_say_the_same(run, exported):
     assert [line["passed"] for line in lines] == [True, False, False, True, None, True]
 
 
+def test_what_no_file_can_hold_is_spelled_out_and_formulas_are_told(tmp_path, exported):
+    said = "=cut off \ud83d"
+    run = load_run(store_run(tmp_path / "run", {"m": {"a": True}}, fields={("m", "a"): {"output": said}}))
+    spelled = "=cut off \\ud83d"
+    assert results_frame(run)["output"].tolist() == [spelled]
+    assert run.to_pandas()["output"].tolist() == [spelled]
+    assert pd.read_parquet(exported(run, "parquet").files[0])["output"].tolist() == [spelled]
+    table = exported(run, "csv")
+    assert spelled in table.files[0].read_text()
+    assert [note.kind for note in table.notes] == ["formula"]
+    assert json.loads(exported(run, "jsonl").files[0].read_text())["output"] == said
+
+
 def test_every_scorer_of_a_call_is_in_the_table(run, exported):
     call = next(iter(planned_calls(run.manifest, [row.case for row in run.rows][:3])))
     verdicts = [("exact", 1.0), ("exact", 0.0), ("judge", None)]

@@ -85,7 +85,7 @@ def cases_of(texts, expected="yes"):
 def test_texts_come_back_through_a_suite_that_names_the_file(name, suite_of, exported, tmp_path):
     suite = suite_of(cases_of(TEXTS))
     done = exported(suite, name)
-    assert list(done.notes) == []
+    assert [note.kind for note in done.notes] == (["formula"] if name == "csv" else [])
     again = named_in_a_suite(done, tmp_path)
     assert list(map(facts, again.cases)) == list(map(facts, suite.cases))
 
@@ -153,7 +153,7 @@ JSON = st.recursive(
 NAMES = st.from_regex(r"[a-z]{1,4}", fullmatch=True).filter(lambda name: name not in ("id", "tags", "vars"))
 
 
-@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@settings(max_examples=10, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(tables=st.lists(st.dictionaries(NAMES, JSON, max_size=3), min_size=1, max_size=4))
 def test_any_values_come_back_from_json_lines(tables, suite_of, exported, tmp_path):
     cases = [{"id": str(n), "vars": table, "expected": table} for n, table in enumerate(tables)]
@@ -165,7 +165,7 @@ def test_any_values_come_back_from_json_lines(tables, suite_of, exported, tmp_pa
     assert list(map(facts, again.cases)) == list(map(facts, suite.cases))
 
 
-@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@settings(max_examples=10, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(texts=st.lists(st.text(st.characters(exclude_categories=["Cs"])), min_size=1, max_size=5))
 @pytest.mark.parametrize("name", ["csv", "parquet"])
 def test_any_text_comes_back_from_a_table(name, texts, suite_of, exported, tmp_path):

@@ -31,7 +31,7 @@ from evalkit.imports.options import ImportOptions
 from evalkit.imports.store import store
 from evalkit.report.markdown import markdown
 
-TIMES = 25
+TIMES = 12
 ODD = [None, True, False, 0, -1, 1, 7, 1e308, 10**30, 0.5, "", "x", "C", "\ud800", "\x00", "2025-13-45", "NaN"]
 ODD += [[], [[]], {}, {"a": {}}, [None], {"value": {"x": [1, "C"]}}, "attachment://x", ["x"] * 3]
 

@@ -38,6 +38,20 @@ def counts(element: etree._Element) -> dict[str, int]:
     }
 
 
+def test_of_very_many_calls_those_that_passed_are_counted_and_not_listed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = store_run(tmp_path, {"m": {"good": True, "bad": False, "late": "timeout", "better": True}})
+    monkeypatch.setattr("evalkit.report.junit.MOST_TESTS", 4)
+    assert len(written(folder)[0].findall("testcase")) == 4
+    monkeypatch.setattr("evalkit.report.junit.MOST_TESTS", 3)
+    (suite,) = written(folder)
+    assert [test.get("name") for test in suite.findall("testcase")] == ["bad", "late"]
+    assert counts(suite) == {"tests": 4, "failures": 1, "errors": 1, "skipped": 0}
+    told = {one.get("name"): one.get("value") for one in suite.iter("property")}
+    assert told["left out"] == "2 tests that passed are counted, not listed; cases.csv has every call"
+
+
 def test_every_candidate_is_a_suite_and_every_call_a_test(tmp_path: Path) -> None:
     verdicts = {"good": True, "bad": False, "late": "timeout", "never": None}
     run = {

@@ -194,7 +194,7 @@ def killed_at(step, folder, function):
     return ended.returncode == 9
 
 
-_SOME, _ALL = (4, 7), range(1, 30)
+_SOME, _ALL = (5, 6), range(1, 20)
 
 
 @pytest.mark.parametrize("step", [pytest.param(step, marks=() if step in _SOME else pytest.mark.slow) for step in _ALL])
