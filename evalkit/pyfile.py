@@ -38,8 +38,14 @@ def load_function(spec: str, base_dir: Path) -> Callable[..., Any]:
 
 
 def _import(path: Path) -> ModuleType:
-    """Import a file under a name of its own, with its neighbours importable as they are when it is run as a script."""
-    name = f"evalkit_user_{abs(hash(path)):x}_{path.stem}"
+    """Import a file under a name of its own, with its neighbours importable as they are when it is run as a script.
+
+    Once only, unless it has been edited since: a notebook asks it again as it is then.
+    """
+    try:
+        name = f"evalkit_user_{abs(hash((path, path.read_bytes()))):x}_{path.stem}"
+    except OSError as error:
+        raise ConfigError(f"cannot be read: {error.strerror}", where=Location(path)) from None
     if name in sys.modules:
         return sys.modules[name]
     spec = importlib.util.spec_from_file_location(name, path)

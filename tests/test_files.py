@@ -24,6 +24,15 @@ def test_what_was_there_is_replaced(tmp_path):
     assert list(tmp_path.iterdir()) == [path]
 
 
+@pytest.mark.skipif(os.name != "posix", reason="rights of a file as POSIX has them")
+def test_who_may_read_it_stays_the_same(tmp_path):
+    path = tmp_path / "a.txt"
+    path.write_text("old")
+    path.chmod(0o640)
+    write_atomically(path, "new")
+    assert path.stat().st_mode & 0o777 == 0o640
+
+
 @pytest.mark.parametrize("step", ["fsync", "replace"])
 def test_a_failure_leaves_the_old_content_and_nothing_else(tmp_path, monkeypatch, step):
     path = tmp_path / "a.txt"

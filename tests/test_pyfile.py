@@ -40,6 +40,15 @@ def test_a_function_is_found_in_its_file(tmp_path):
     assert load_function("../sub/code.py:double", tmp_path / "sub")(4) == 8
 
 
+def test_a_file_that_was_edited_is_imported_anew(tmp_path):
+    write(tmp_path, "code.py", "def double(x): return 2 * x")
+    first = load_function("code.py:double", tmp_path)
+    assert load_function("code.py:double", tmp_path) is first
+    write(tmp_path, "code.py", "def double(x): return x + x + 0.5")
+    assert load_function("code.py:double", tmp_path)(4) == 8.5
+    assert first(4) == 8
+
+
 @pytest.mark.parametrize(
     "spec",
     [
@@ -149,13 +158,12 @@ def test_neighbours_can_be_imported_and_hide_nothing(tmp_path):
 
 
 def test_a_file_is_imported_once(tmp_path):
-    path = write(
+    write(
         tmp_path,
         "code.py",
         "seen = []\ndef f():\n    seen.append(1)\n    return len(seen)\ndef g(): return len(seen)\n",
     )
     load_function("code.py:f", tmp_path)()
-    path.write_text("boom")
     assert load_function("code.py:g", tmp_path)() == 1
 
 

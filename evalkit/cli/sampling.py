@@ -74,7 +74,7 @@ def sample_source(wanted: Wanted, report: Path | None, *, as_json: bool) -> Exit
     check_installed()
     with _doing(f"reading {wanted.source}"):
         draft = _read(wanted)
-        cases, moments = _timed(draft.cases, wanted.time)
+        cases, moments = _timed(draft.cases, wanted.time, alone=not wanted.options.tags)
         # What is masked in the cases is not quoted in the report either, nor does it keep repeats apart.
         texts = [one.text for one in inputs_of(dataclasses.replace(draft, cases=cases))]
         if wanted.mask:
@@ -129,15 +129,17 @@ def _read(wanted: Wanted) -> DraftSuite:
     return draft
 
 
-def _timed(cases: Sequence[DraftCase], column: str | None) -> tuple[list[DraftCase], list[dt.datetime | None]]:
-    """Take the times off the cases.
+def _timed(
+    cases: Sequence[DraftCase], column: str | None, *, alone: bool
+) -> tuple[list[DraftCase], list[dt.datetime | None]]:
+    """Take the times off the cases; `alone` where no other column than that of the times makes tags.
 
     Raises:
         ConfigError: there are none.
     """
     if column is None:
         return list(cases), [None] * len(cases)
-    pairs = [_with_time(case, column) for case in cases]
+    pairs = [_with_time(case, column, alone=alone) for case in cases]
     moments = [at for _, at in pairs]
     if not any(moments):
         raise ConfigError(
@@ -146,12 +148,12 @@ def _timed(cases: Sequence[DraftCase], column: str | None) -> tuple[list[DraftCa
     return [case for case, _ in pairs], moments
 
 
-def _with_time(case: DraftCase, column: str) -> tuple[DraftCase, dt.datetime | None]:
+def _with_time(case: DraftCase, column: str, *, alone: bool) -> tuple[DraftCase, dt.datetime | None]:
     if column in case.vars:
         rest = {name: value for name, value in case.vars.items() if name != column}
         return dataclasses.replace(case, vars=rest), moment(case.vars[column])
     at = moment(case.tags[-1]) if case.tags else None
-    return (case if at is None else dataclasses.replace(case, tags=case.tags[:-1])), at
+    return (case if at is None and not alone else dataclasses.replace(case, tags=case.tags[:-1])), at
 
 
 def _masked(draft: DraftSuite, masker: Masker) -> DraftSuite:

@@ -125,7 +125,7 @@ class _Watched:
     """Tells a function of the progress."""
 
     def __init__(self, planned: int, watcher: Watcher | None) -> None:
-        self.error: Exception | None = None
+        self.error: BaseException | None = None
         self.interrupt: Callable[[], object] = lambda: None
         self._planned = planned
         self._done = 0
@@ -138,7 +138,7 @@ class _Watched:
             return
         try:
             self._watcher(self._done, self._planned, record, score)
-        except Exception as error:  # noqa: BLE001 - whatever it is, what was bought is kept first
+        except BaseException as error:  # noqa: BLE001 - whatever it is, what was bought is kept first
             self.error = error
             self.interrupt()
 

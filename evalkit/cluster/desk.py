@@ -305,6 +305,8 @@ class Desk:
     async def claim(self, worker: str, question: str) -> Claim:
         """Tell the reply to a question, as soon as there is one, or let a worker ask it."""
         while question not in self._replies:
+            if worker in self._gone:  # it would ask for ever
+                return Claim(None, ask=False)
             if question not in self._asking:
                 self._asking[question] = worker, asyncio.Event()
                 return Claim(None, ask=True)

@@ -108,24 +108,31 @@ class _Flat:
 
 def _flat(cases: Iterable[Case], told: Told) -> _Flat:
     flat = _Flat()
+    first: dict[str, Case] = {}
     for case in cases:
         for name in case.vars:
-            if name not in flat.vars:
-                flat.vars[name] = _column(name, flat, case, told)
+            first.setdefault(name, case)
         flat.expected |= case.expected is not MISSING
         flat.tags |= bool(case.tags)
         flat.data_policy |= case.data_policy is not None
+    taken = {*_OURS, *filter(_is_column, first)}
+    for name, case in first.items():
+        flat.vars[name] = name if _is_column(name) else _column(name, taken, case, told)
     return flat
 
 
-def _column(name: str, flat: _Flat, case: Case, told: Told) -> str:
-    """Name the column of a var: as it is, where a reader would not take that for something else."""
-    if name and name == name.strip() and name not in _OURS:
-        return name
+def _is_column(name: str) -> bool:
+    """Whether a reader takes a column of this name for the var that it is."""
+    return bool(name) and name == name.strip() and name not in _OURS
+
+
+def _column(name: str, taken: set[str], case: Case, told: Told) -> str:
+    """Name the column of a var whose own name will not do."""
     stem = column = f"var_{name.strip()}"
     number = 2
-    while column in (*_OURS, *flat.vars, *flat.vars.values()):
+    while column in taken:
         column, number = f"{stem}_{number}", number + 1
+    taken.add(column)
     told.lost("var", f"no column can be called {name!r}: the var stands in the column {column}", case, remedy=_TO_JSONL)
     return column
 

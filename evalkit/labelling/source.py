@@ -104,6 +104,8 @@ def open_source(path: Path) -> Source:
         ConfigError: it cannot be read, or its cases are malformed; a missing expected output is no fault here.
     """
     if path.suffix in CASE_FILES:
+        if not path.is_file():
+            raise ConfigError("there is no such file", where=Location(path), remedy="check its name and folder")
         document = Document({"cases": [{"file": path.name}]}, path)
     elif path.suffix in SUITES:
         document = _suite(path)

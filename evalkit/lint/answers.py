@@ -83,7 +83,7 @@ def one_label(subject: Subject) -> Iterator[Finding]:
     if share >= max(_COMMON, 1 / len(labels) + _ABOVE_CHANCE):
         yield Finding(
             Severity.WARNING,
-            f"always answering `{label}` passes {share:.0%} of the cases",
+            f"always answering `{label}` passes {100 * share:.0f} % of the cases",
             "a model that is no better than that looks good, and what it gets wrong are the few other cases",
             "add cases of the other labels, or look at the pass rates by tag",
             subject.file,

@@ -42,7 +42,7 @@ def always_failed(subject: Subject) -> Iterator[Finding]:
     yield Finding(
         Severity.WARNING if good else Severity.HINT,
         f"{len(cases):,} of {known:,} cases were failed by {_everyone(subject)}, every time",
-        f"the best of them passes {best:.0%}, so what these expect may be wrong, or their scorers too strict"
+        f"the best of them passes {100 * best:.0f} %, so what these expect may be wrong, or their scorers too strict"
         if good
         else "nobody passes half of the cases, so these may be too hard, or the suite at fault",
         "read some answers to them: evalkit view",

@@ -14,7 +14,6 @@ from evalkit.types import Json, Prompt
 def used_vars(prompts: Sequence[Prompt]) -> frozenset[str]:
     """Name the vars that some prompt uses."""
     environment = Environment(autoescape=True)  # nothing is rendered by it
-    used: set[str] = set()
     used = {turn.insert for prompt in prompts for turn in prompt.turns if turn.insert}
     for template in _templates(prompts):
         with contextlib.suppress(TemplateSyntaxError):  # the suite would not have been loaded

@@ -6,11 +6,9 @@ import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 
-from rapidfuzz import fuzz
-
 from evalkit.lint.finding import Finding, Severity
 from evalkit.lint.subject import Subject
-from evalkit.sampling.duplicates import find_repeats
+from evalkit.sampling.duplicates import find_repeats, is_slip
 from evalkit.sampling.texts import plain
 from evalkit.types import MISSING, Case
 
@@ -18,8 +16,6 @@ _NEAR = 0.9
 """Cases are few and chosen: a word more or less may be what the second one is there for."""
 
 _SHORT = 80
-_SLIP = 75
-"""How alike two words must be, of 100, for one to be a slip of the other."""
 
 
 def contradictions(subject: Subject) -> Iterator[Finding]:
@@ -89,7 +85,7 @@ def _same_words(first: str, second: str) -> bool:
 
 def _is_slip(word: str, other: str) -> bool:
     digits = any(letter.isdigit() for letter in word + other)
-    return not digits and fuzz.ratio(word, other) >= _SLIP
+    return not digits and is_slip(word, other)
 
 
 def _short(text: str) -> str:

@@ -28,7 +28,7 @@ def few_cases(subject: Subject) -> Iterator[Finding]:
         yield Finding(
             Severity.WARNING,
             f"there are {n} cases only",
-            f"a measured pass rate of 80 % would mean anything from {low:.0%} to {high:.0%}",
+            f"a measured pass rate of 80 % would mean anything from {100 * low:.0f} to {100 * high:.0f} %",
             "add cases: `evalkit sample` chooses some from logs, 100 to 200 tell most candidates apart",
             subject.file,
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterator
 
@@ -21,7 +22,7 @@ def unused_vars(subject: Subject) -> Iterator[Finding]:
     )
     asks = suite.judges or '"python"' in spelled  # these see all vars of a case
     for name in sorted(counts):
-        if name not in subject.shown and name != suite.cluster and name not in spelled and not asks:
+        if name not in subject.shown and name != suite.cluster and not asks and not _names(spelled, name):
             yield Finding(
                 Severity.HINT,
                 f"no prompt shows the var `{name}`, which {counts[name]:,} cases have",
@@ -29,3 +30,8 @@ def unused_vars(subject: Subject) -> Iterator[Finding]:
                 "put it into a prompt, or leave it out of the cases",
                 next((case.where for case in subject.cases if name in case.vars), None),
             )
+
+
+def _names(spelled: str, name: str) -> bool:
+    """Whether a var is named: as a word of its own, as `max` is not in `max_chars`."""
+    return re.search(rf"(?<!\w){re.escape(name)}(?!\w)", spelled) is not None

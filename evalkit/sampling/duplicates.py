@@ -1,12 +1,13 @@
 """Texts that say the same as one before, word for word or nearly.
 
 Nearly: the longest common subsequence of two texts is at least so large a share of them, in the order of their words
-as they stand or sorted, and no word that matters stands in the place of another one: "cancel the hotel" and "cancel the
-ticket" are alike by their letters alone. To compare not all with all, only those are compared whose MinHash signatures agree in some
-band, those first that agree in most (Broder, "On the resemblance and containment of documents", 1997; Leskovec,
-Rajaraman and Ullman, "Mining of Massive Datasets", chapter 3). Two texts with half of their three-letter pieces in
-common meet with probability 0.92, with 0.6 of them 0.996. What very many texts have in common, such as a form letter
-around what each of them says, brings none of them together; so time and memory grow no faster than the texts.
+as they stand or sorted, and no word that matters stands in the place of another one: "cancel the hotel for me" and
+"cancel the ticket for me" are alike by their letters alone. To compare not all with all, only those are compared whose
+MinHash signatures agree in some band, those first that agree in most (Broder, "On the resemblance and containment of
+documents", 1997; Leskovec, Rajaraman and Ullman, "Mining of Massive Datasets", chapter 3). Two texts with half of their
+three-letter pieces in common meet with probability 0.92, with 0.6 of them 0.996. What very many texts have in common,
+such as a form letter around what each of them says, brings none of them together; so time and memory grow no faster
+than the texts.
 """
 
 from __future__ import annotations
@@ -25,8 +26,8 @@ from rapidfuzz import fuzz, process
 from evalkit.sampling.texts import plain, verbatim
 
 NEAR: Final = 0.85
-"""How alike two texts must be to say the same. Fewer than one in nine such pairs of bank customers' questions differ in
-what is meant; at 0.80 it is one in four."""
+"""How alike two texts must be to say the same. Of such pairs of bank customers' questions none differ in what is
+meant."""
 
 _ROWS: Final = 4
 _BANDS: Final = 40
@@ -126,7 +127,7 @@ class _Rarity:
             self._held.update(set(text.split()))
 
     def swapped(self, text: _Compared, other: _Compared) -> bool:
-        """Whether words that matter stand in one text in the place of other ones in the other: neither slips nor numbers."""
+        """Whether words of one text that matter stand in the place of others: neither slips of these nor numbers."""
         words, others = Counter(text.words.split()), Counter(other.words.split())
         mine, theirs = list((words - others).elements()), list((others - words).elements())
         if not mine or not theirs:
@@ -137,7 +138,7 @@ class _Rarity:
     def _told(self, words: Sequence[str], others: Sequence[str]) -> Iterable[str]:
         """Leave the words that are known as such, and that none of the others is a slip of."""
         known = (word for word in words if self._held[word] >= _WORD and not any(map(str.isdigit, word)))
-        return [word for word in known if not any(fuzz.ratio(word, other) >= _SLIP for other in others)]
+        return [word for word in known if not any(is_slip(word, other) for other in others)]
 
     def _weight(self, words: Iterable[str]) -> float:
         return sum(math.log1p(self._texts / self._held[word]) for word in words)
@@ -148,12 +149,17 @@ def _compared(text: str) -> _Compared:
     return _Compared(words, " ".join(sorted(words.split())))
 
 
+def is_slip(word: str, other: str) -> bool:
+    """Whether one word is, by its letters, the other one misspelled or in another form."""
+    return fuzz.ratio(word, other) >= _SLIP
+
+
 def _alike(text: _Compared, others: Sequence[_Compared], near: float) -> list[tuple[int, float]]:
     """Find the places of the texts that are near, and how alike they are; the most alike first."""
     found: dict[int, float] = {}
     for own, theirs in zip(text, zip(*others, strict=True), strict=False):
         for _, score, place in process.extract(own, theirs, scorer=fuzz.ratio, score_cutoff=100 * near, limit=None):
-            # Below 1, as it is not word for word the same: its words stand in another order, or it differs in its middle.
+            # Below 1, as it is not word for word the same: its words are in another order, or it differs in its middle.
             found[place] = max(found.get(place, 0.0), min(score / 100, 0.999))
     return sorted(found.items(), key=lambda one: (-one[1], one[0]))
 

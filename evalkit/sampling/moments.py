@@ -19,6 +19,8 @@ def moment(value: Any) -> dt.datetime | None:  # noqa: ANN401 - whatever a cell 
         text = value.strip()
         try:
             return _zoned(dt.datetime.fromisoformat(text))
+        except OverflowError:  # before the year 1, or after 9999, in UTC
+            return None
         except ValueError:
             pass
         try:
@@ -35,4 +37,4 @@ def moment(value: Any) -> dt.datetime | None:  # noqa: ANN401 - whatever a cell 
 
 
 def _zoned(stamp: dt.datetime) -> dt.datetime:
-    return stamp if stamp.tzinfo else stamp.replace(tzinfo=dt.UTC)
+    return stamp.astimezone(dt.UTC) if stamp.tzinfo else stamp.replace(tzinfo=dt.UTC)

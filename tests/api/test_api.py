@@ -54,6 +54,14 @@ def workshop(tmp_path, monkeypatch):
     return tmp_path
 
 
+@pytest.fixture
+def hears_ctrl_c():
+    """Whoever started the tests in the background has had it ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 def billing(vars):
     return "billing"
 
@@ -161,6 +169,7 @@ def test_servers_and_worker_processes_are_asked_from_any_loop(chat_server, works
     assert passed(asyncio.run(notebook())) == {"server": 4, "billing": 0}
 
 
+@pytest.mark.usefixtures("hears_ctrl_c")
 def test_ctrl_c_is_heard_inside_a_running_event_loop():
     calls = []
 
@@ -245,15 +254,16 @@ def test_a_watcher_is_told_of_every_call():
     assert [step.score.passed for step in steps] == [True, True, False, False]
 
 
-def test_what_a_watcher_raises_ends_the_run_and_keeps_what_was_answered():
+@pytest.mark.parametrize("kind", [LookupError, SystemExit])
+def test_what_a_watcher_raises_ends_the_run_and_keeps_what_was_answered(kind):
     def enough(step):
-        raise LookupError(f"enough after {step.done}")
+        raise kind(f"enough after {step.done}")
 
     def slow(vars):
         time.sleep(0.05)
         return "billing"
 
-    with pytest.raises(LookupError, match="enough after 1"):
+    with pytest.raises(kind, match="enough after 1"):
         evalkit.run("evals/triage.yaml", slow, progress=enough)
     kept = evalkit.load_run("triage")
     assert 1 <= kept.summary.answers < 4
@@ -263,6 +273,7 @@ def test_what_a_watcher_raises_ends_the_run_and_keeps_what_was_answered():
     assert again.complete
 
 
+@pytest.mark.usefixtures("hears_ctrl_c")
 def test_ctrl_c_keeps_what_was_answered_and_resume_goes_on():
     calls = []
 
@@ -391,8 +402,6 @@ def test_a_run_is_frozen_and_later_ones_are_held_against_it(workshop):
     assert (workshop / "evals" / "baseline.json").is_file()
     assert evalkit.run("evals/triage.yaml").gate().outcome.name == "PASSED"
     (workshop / "evals" / "keywords.py").write_text("def classify(vars): return 'nothing'")
-    for name in [name for name in sys.modules if name.endswith("_keywords")]:
-        del sys.modules[name]
     worse = evalkit.run("evals/triage.yaml").gate(rules={"margin": 0.02})
     assert worse.outcome.name == "FAILED"
     assert list(worse.measured.run.folder.glob("gate*")) == []

@@ -110,9 +110,17 @@ def test_what_cannot_be_done_is_said(label, arguments, words):
     assert "Traceback" not in said
 
 
-@pytest.mark.parametrize("name", ["gone.csv", "gone.yaml", "cases.txt", "."])
-def test_a_file_that_is_none(in_process, name):
-    assert "error" in in_process("label", name, "--agreement", code=2).lower()
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("gone.csv", "error: gone.csv: there is no such file"),
+        ("gone.yaml", "gone.yaml"),
+        ("cases.txt", "error: cases.txt: cases cannot be labelled in such a file"),
+        (".", "cases cannot be labelled in such a file"),
+    ],
+)
+def test_a_file_that_is_none(in_process, name, words):
+    assert words in in_process("label", name, "--agreement", code=2)
 
 
 def test_without_the_extra_the_command_says_how_to_get_it(label, monkeypatch):
@@ -170,6 +178,48 @@ def test_labels_are_kept_and_written_if_wanted(at_the_desk, tmp_path):
     assert out == "0 labels by anna kept in cases.csv.labels\n"
 
 
+def test_labels_named_once_are_there_the_next_time_for_whoever_labels(at_the_desk):
+    seen = []
+
+    def note(session, view):
+        seen.append(session.task.labels)
+
+    at_the_desk(note, "--labels", "x,y")
+    at_the_desk(note)
+    at_the_desk(note, "--annotator", "anna")
+    at_the_desk(note, "--labels", "z")
+    at_the_desk(note)
+    at_the_desk(note, "--as-json")
+    assert seen == [("x", "y"), ("x", "y"), ("x", "y"), ("z",), ("z",), ()]
+
+
+def test_beside_others_the_labels_in_the_file_are_hidden_from_whoever_gives_no_name(
+    at_the_desk, label, tmp_path, capsys
+):
+    say(tmp_path, "anna", "xy")
+    label("--write", "--annotator", "anna")
+
+    def person(session, view):
+        assert (session.label, session.progress().labelled) == (MISSING, 0)
+        assert not view.offers_writing
+        assert "anna labelled these cases too: yours are kept apart as those of me" in capsys.readouterr().err
+
+    at_the_desk(person)
+
+
+@pytest.mark.parametrize("arguments", [["--write"], ["--agreement"]])
+def test_labels_that_no_longer_count_are_named_wherever_they_are_used(label, tmp_path, monkeypatch, arguments):
+    warned = []
+    say(tmp_path, "anna", "xx")
+    say(tmp_path, "ben", "xx")
+    file = tmp_path / "cases.csv"
+    file.write_text(file.read_text().replace("text 0", "another text"))
+    monkeypatch.setattr("evalkit.cli.label_screen.print_warning", warned.append)
+    label(*arguments)
+    for name in ("anna", "ben"):
+        assert f"1 label by {name} left out: the cases are gone, or ask something else now" in warned
+
+
 def test_some_cases_in_some_order(at_the_desk):
     seen = []
     for seed in ("1", "1", "2"):
@@ -202,7 +252,7 @@ def test_labels_of_changed_cases_are_named(at_the_desk, tmp_path, capsys):
     def nothing(session, view):
         assert ids(session)[0] == "c0"
         assert session.progress().labelled == 1
-        assert "1 label left out" in capsys.readouterr().err
+        assert "1 label by me left out" in capsys.readouterr().err
 
     at_the_desk(nothing)
 

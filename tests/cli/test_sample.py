@@ -77,6 +77,52 @@ def test_what_is_masked_is_not_quoted(in_process, tmp_path) -> None:
     assert "example" not in out
 
 
+def test_nothing_that_is_masked_is_left_in_any_file(in_process, tmp_path) -> None:
+    labels = ["jo@example.com", "other"]
+    rows = [
+        {"id": f"jo@example.com/{n}", "q": f"{t} jo@example.com", "team": labels[0], "label": labels[n % 2]}
+        for n, t in enumerate(_TOPICS)
+    ]
+    (tmp_path / "table.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    said = [
+        in_process(
+            "sample",
+            "table.jsonl",
+            "-n",
+            4,
+            "-o",
+            "a",
+            "--mask",
+            "--id",
+            "id",
+            "--tags",
+            "team",
+            "-e",
+            "label",
+            "--json",
+        )
+    ]
+    asks = [{"role": "system", "content": "Of boss@example.com"}, {"role": "user", "content": "?"}]
+    calls = [
+        {"request": {"model": "m", "messages": [asks[0], {**asks[1], "content": topic}]}, "response": "al@example.com"}
+        for topic in _TOPICS
+    ]
+    (tmp_path / "log.jsonl").write_text("\n".join(map(json.dumps, calls)))
+    said.append(in_process("sample", "log.jsonl", "-n", 4, "-o", "b", "--mask"))
+    files = [path for folder in ("a", "b") for path in (tmp_path / folder).rglob("*") if path.is_file()]
+    assert "example" not in "".join(said) + "".join(path.read_text() for path in files)
+    assert "Of [EMAIL_1]" in "".join(path.read_text() for path in files)
+    assert not [path for path in files if path.name == "outputs.jsonl"]
+
+
+def test_what_is_no_time_does_not_become_a_tag(in_process, tmp_path) -> None:
+    stamps = ("2026-05-01", "n/a", "yesterday")
+    rows = [{"q": topic, "at": stamps[number % 3]} for number, topic in enumerate(_TOPICS)]
+    (tmp_path / "t.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    in_process("sample", "t.jsonl", "-o", "a.jsonl", "--text", "q", "--time", "at")
+    assert not any("tags" in case for case in _rows(tmp_path / "a.jsonl"))
+
+
 def test_a_folder_gets_a_suite_that_can_be_labelled(in_process, logs, tmp_path) -> None:
     out = in_process("sample", logs, "-n", 5, "-o", "new", "--text", "message", "--time", "at")
     suite = (tmp_path / "new" / "suite.yaml").read_text()

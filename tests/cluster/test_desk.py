@@ -13,7 +13,7 @@ from evalkit.cluster.desk import Desk, GivenUp, Report
 from evalkit.cluster.limiter import Share
 from evalkit.runner.budget import NO_CEILINGS, Ceilings
 from evalkit.runner.line import Account
-from evalkit.types import Model, Price
+from evalkit.types import Model, Price, Record
 
 MODEL = Model("m", "openai", "openai", price=Price(input=1.0, output=1.0))
 
@@ -266,5 +266,21 @@ def test_what_one_gives_up_and_an_end_reach_everybody_at_once() -> None:
             last = await desk.news("b", last.version)
         assert asyncio.get_running_loop().time() == pytest.approx(1030, abs=0.1)
         assert last.reached == "--max-time 30s is over"
+
+    virtual_time.run(main())
+
+
+def test_a_question_that_a_dead_worker_was_to_ask_is_asked_by_another() -> None:
+    async def main() -> None:
+        desk = Desk([account(4)], NO_CEILINGS, [MODEL], {})
+        assert (await desk.claim("a", "q")).ask
+        dead, alive = (asyncio.create_task(desk.claim(name, "q")) for name in ("b", "c"))
+        await asyncio.sleep(1)
+        await desk.lost("b")  # while it waits for what the other hears
+        await desk.lost("a")
+        assert (await alive).ask
+        assert not (await dead).ask
+        await desk.heard("c", "q", reply := Record("q", "m", "s", "c", 1, output="yes"))
+        assert await desk.claim("d", "q") == (reply, False)
 
     virtual_time.run(main())

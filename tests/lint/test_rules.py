@@ -92,7 +92,7 @@ def test_only_what_a_prompt_shows_makes_two_cases_differ(found) -> None:
 def test_a_label_that_is_mostly_right(found) -> None:
     cases = [_case(number, expected="other" if number > 9 else "bug") for number in range(40)]
     (finding,) = found(cases)["one-label"]
-    assert "`other` passes 75%" in finding.message
+    assert "`other` passes 75 %" in finding.message
     assert "one-label" not in found([_case(n, expected="other" if n > 18 else "bug") for n in range(40)])
     assert "every case expects" in found([_case(n, expected="bug") for n in range(40)])["one-label"][0].message
 
@@ -211,6 +211,11 @@ def test_a_margin_that_takes_more_cases(found, block) -> None:
 
 def test_few_cases_and_thin_tags(found) -> None:
     (finding,) = found(CASES[:12])["few-cases"]
-    assert "47% to 94%" in finding.why or "%" in finding.why
+    assert "anything from 55 to 95 %" in finding.why
     tagged = [{**case, "tags": ["de" if number < 3 else "en"]} for number, case in enumerate(CASES)]
     assert "de (3)" in found(tagged)["thin-tag"][0].message
+
+
+def test_a_var_is_not_used_because_its_name_is_part_of_another_word(found) -> None:
+    cases = [{**case, "vars": {**case["vars"], "max": "3"}} for case in CASES]
+    assert "`max`" in found(cases, scorers=["exact", {"length": {"max_chars": 9}}])["unused-var"][0].message

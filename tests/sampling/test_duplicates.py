@@ -87,6 +87,17 @@ def test_what_was_planted_in_real_questions_is_found(shared) -> None:
     assert not [place for place in found if place < len(texts)]
 
 
+def test_forms_filled_in_with_other_words_are_not_the_same() -> None:
+    form = "Hello team, I need some help with the {} that I got from your shop in Leeds for my sister, thanks"
+    words = ("parcel", "invoice", "mattress", "flight", "keyboard", "subscription", "lamp", "dentist")
+    texts = [form.format(word) for word in words] + [
+        f"{ask} {word}" for ask in ("Who sells a", "Buy", "A") for word in words
+    ]
+    slips = [text.replace("sister", "sistr").replace("Leeds", "Leads") for text in texts[:8]]
+    found = find_repeats([*texts, *slips])
+    assert [(repeat.place, repeat.first) for repeat in found] == [(len(texts) + place, place) for place in range(8)]
+
+
 def test_word_for_word_is_told_from_nearly() -> None:
     texts = ["Where is it?", "where is IT", "Where is it now?", "Something else entirely"]
     assert [tuple(repeat) for repeat in find_repeats(texts, near=1)] == [(1, 0, 1.0)]

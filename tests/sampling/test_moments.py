@@ -23,6 +23,9 @@ def test_a_time_is_read(value: object) -> None:
     assert moment(value) == dt.datetime(2026, 5, 1, 10, tzinfo=dt.UTC)
 
 
-@pytest.mark.parametrize("value", ["", "web", "2024", 17, -1e30, float("nan"), float("inf"), True, None, [], "1e400"])
+@pytest.mark.parametrize(
+    "value",
+    ["", "web", "2024", 17, -1e30, float("nan"), float("inf"), True, None, [], "1e400", "0001-01-01T00:00:00+14:00"],
+)
 def test_what_is_no_time_is_none(value: object) -> None:
     assert moment(value) is None

@@ -4,7 +4,8 @@ import time
 
 import pytest
 
-from evalkit.sampling.personal import find_personal, mask
+from evalkit.sampling.masking import Masker
+from evalkit.sampling.personal import find_personal, hidden, mask
 
 
 @pytest.mark.parametrize(
@@ -47,6 +48,25 @@ def test_the_same_piece_gets_the_same_placeholder() -> None:
     known: dict[str, dict[str, str]] = {}
     assert mask("a@example.com, b@example.com", known) == "[EMAIL_1], [EMAIL_2]"
     assert mask("b@example.com again, +1 202 555 0143", known) == "[EMAIL_2] again, [PHONE_1]"
+
+
+def test_nothing_of_what_is_known_is_left_in_another_spelling() -> None:
+    rows = [
+        {"Jo@Example.com": [442025550143, 4111111111111111.0, True, 12, 0.5]},
+        ("q=jo%40example.com", "xxjo@example.com_old", "user_442025550143"),
+        "JO@example.com, +44 20 2555 0143, 4111 1111 1111 1111",
+    ]
+    masker = Masker(rows)
+    assert [masker.masked(row) for row in rows] == [
+        {"[EMAIL_1]": ["[PHONE_1]", "[CARD_1]", True, 12, 0.5]},
+        ("q=[EMAIL_1]", "xx[EMAIL_1]_old", "user_[PHONE_1]"),
+        "[EMAIL_1], [PHONE_1], [CARD_1]",
+    ]
+    assert masker.replaced == {"card": 1, "email": 1, "phone": 1}
+
+
+def test_a_number_that_one_text_tells_is_hidden_in_all() -> None:
+    assert hidden(["id 12025550143x", "+1 202 555 0143"]) == ["id [PHONE]x", "[PHONE]"]
 
 
 @pytest.mark.parametrize("piece", ["1 ", "a.", "A", "sk-a-", "@", "a-"])
