@@ -32,8 +32,8 @@ def label(
         typer.Option(
             "--labels",
             "-l",
-            help="The labels to choose from. Default: those that the suite's scorers know, else those named the last time, "
-            "else those that the file uses.",
+            help="The labels to choose from. Default: those that the suite's scorers know, else those named the "
+            "last time, else those that the file uses.",
             metavar="A,B,C",
         ),
     ] = None,
@@ -44,7 +44,8 @@ def label(
         str | None,
         typer.Option(
             "--answers",
-            help="A run whose answers can be looked at case by case, on a key pressed twice; it is kept that they were.",
+            help="A run whose answers can be looked at case by case, on a key pressed twice; it is kept "
+            "that they were.",
             metavar="RUN[:MODEL]",
         ),
     ] = None,

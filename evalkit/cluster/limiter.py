@@ -111,6 +111,8 @@ class Share(Limiter):
 
     async def acquire(self, tokens: int = 0, abandoned: Callable[[], bool] = lambda: False) -> Admitted | None:
         """Wait for a place in the share, for this request's turn, and for a pause to end."""
+        if self._stop.is_set():
+            return None
         if not self._hungry:
             self._hungry, self._busy_at = True, _now()
             self._wake()

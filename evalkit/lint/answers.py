@@ -52,6 +52,19 @@ def passes_echo(subject: Subject) -> Iterator[Finding]:
     )
 
 
+def passes_swapped(subject: Subject) -> Iterator[Finding]:
+    """Give every case what is right for another one."""
+    outcome = subject.probes.swap()
+    if outcome.share >= _MOST:
+        yield from _told(
+            outcome,
+            "what is expected in another case, given as the answer,",
+            "no scorer holds the answers against what is expected there",
+            "add a scorer that compares with `expected`, such as `exact` or `contains`",
+            Severity.WARNING,
+        )
+
+
 def _told(outcome: Outcome, what: str, why: str, remedy: str, severity: Severity) -> Iterator[Finding]:
     cases = outcome.passed
     if cases:

@@ -30,6 +30,7 @@ RULES: Final[Sequence[Rule]] = (
     Rule("passes-empty", "cases that an empty answer passes", answers.passes_empty),
     Rule("passes-evasive", 'cases that "n/a" or "I don\'t know." passes', answers.passes_evasive),
     Rule("passes-echo", "cases that the question itself passes", answers.passes_echo),
+    Rule("passes-swapped", "cases that what is right for another case passes", answers.passes_swapped),
     Rule("always-passed", "cases that every candidate of the stored runs passed", outcomes.always_passed),
     Rule("always-failed", "cases that every candidate of the stored runs failed", outcomes.always_failed),
     Rule("few-cases", "fewer than 30 cases", size.few_cases),

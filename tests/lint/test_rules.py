@@ -53,7 +53,7 @@ def test_a_sound_suite_has_no_findings(found) -> None:
 
 
 def test_every_rule_has_a_name_of_its_own() -> None:
-    assert len({rule.name for rule in RULES}) == len(RULES) == 15
+    assert len({rule.name for rule in RULES}) == len(RULES) == 16
 
 
 @pytest.mark.parametrize(
@@ -219,3 +219,11 @@ def test_few_cases_and_thin_tags(found) -> None:
 def test_a_var_is_not_used_because_its_name_is_part_of_another_word(found) -> None:
     cases = [{**case, "vars": {**case["vars"], "max": "3"}} for case in CASES]
     assert "`max`" in found(cases, scorers=["exact", {"length": {"max_chars": 9}}])["unused-var"][0].message
+
+
+@pytest.mark.parametrize(
+    ("scorers", "told"),
+    [([{"length": {"min_chars": 1}}], True), (["exact"], False), ([{"regex": "[a-z]"}], True), (["contains"], False)],
+)
+def test_an_expected_answer_that_no_scorer_looks_at(found, scorers, told) -> None:
+    assert ("passes-swapped" in found(CASES, scorers=scorers)) is told
