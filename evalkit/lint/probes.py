@@ -7,9 +7,10 @@ from typing import Final, NamedTuple
 
 from evalkit.errors import ConfigError
 from evalkit.scorers import ScorerError, combine, verdict_of
+from evalkit.scorers.values import as_text
 from evalkit.suite.conversation import Judged, judged
 from evalkit.suite.render import Renderer
-from evalkit.types import Case, Completion, Record, Score, ScorerEntry, Suite
+from evalkit.types import MISSING, Case, Completion, Record, Score, ScorerEntry, Suite
 
 _MOST: Final = 2_000
 _SHORT: Final = 40
@@ -56,14 +57,18 @@ class Probes:
         return self._outcome({case.id: tuple(dict.fromkeys(self._last_messages(case))) for case in self.cases})
 
     def swap(self) -> Outcome:
-        """Give every case with one text that is right the text that is right for a later one that expects another."""
+        """Give every case what is right for a later one that expects something else; where several are right, nothing."""
         answers: dict[str, tuple[str, ...]] = {}
         other = later = ""
         for case in reversed(self.cases):
-            if isinstance(case.expected, str) and case.expected.strip():
-                if case.expected != later:
-                    other, later = later, case.expected
-                answers[case.id] = (other,) if other.strip() else ()
+            if (
+                case.expected is not MISSING
+                and not isinstance(case.expected, list)
+                and (right := as_text(case.expected))
+            ):
+                if right != later:
+                    other, later = later, right
+                answers[case.id] = (other,) if other else ()
         return self._outcome(answers)
 
     def _outcome(self, answers: dict[str, tuple[str, ...]]) -> Outcome:

@@ -227,3 +227,9 @@ def test_a_var_is_not_used_because_its_name_is_part_of_another_word(found) -> No
 )
 def test_an_expected_answer_that_no_scorer_looks_at(found, scorers, told) -> None:
     assert ("passes-swapped" in found(CASES, scorers=scorers)) is told
+
+
+def test_an_expected_object_that_no_scorer_looks_at(found) -> None:
+    cases = [_case(number, expected={"total": number + 1}) for number in range(40)]
+    assert "passes 39 of 39 cases" in found(cases, scorers=["json"])["passes-swapped"][0].message
+    assert "passes-swapped" not in found(cases, scorers=["json_fields"])
