@@ -159,7 +159,10 @@ class Edit(ModalScreen[Json]):
             yield Static(Content("ctrl+s (or F2) save   esc back"), classes="hint", id="wrong")
 
     def action_save(self) -> None:
-        """Take the text, if it can be read as what it is to be."""
+        """Take the text, with all that was typed before this key."""
+        self.query_one(TextArea).call_later(self._save)
+
+    def _save(self) -> None:
         text = self.query_one(TextArea).text
         if not self._as_json:
             self._take(text)

@@ -57,7 +57,7 @@ class Probes:
         return self._outcome({case.id: tuple(dict.fromkeys(self._last_messages(case))) for case in self.cases})
 
     def swap(self) -> Outcome:
-        """Give every case what is right for a later one that expects something else; where several are right, nothing."""
+        """Give every case what is right for a later one that expects something else; no case that lists what is."""
         answers: dict[str, tuple[str, ...]] = {}
         other = later = ""
         for case in reversed(self.cases):

@@ -39,6 +39,16 @@ def suite(tmp_path):
     return tmp_path
 
 
+def test_keys_that_come_at_once_are_taken_in_their_order(suite):
+    with Terminal("label", "more.jsonl", cwd=suite) as terminal:
+        terminal.wait_for("enter: write what is expected")
+        terminal.answer("enter", "What is expected?")
+        terminal.press("a whole sentence, typed ahead\x13")
+        terminal.wait_for("1 of 3 labelled")
+    journal = suite / "more.jsonl.labels" / "me.jsonl"
+    assert json.loads(journal.read_text().splitlines()[-1])["label"] == "a whole sentence, typed ahead"
+
+
 def test_a_kill_in_the_middle_loses_nothing(suite):
     with Terminal("label", "tickets.yaml", cwd=suite, size=(60, 20)) as terminal:
         terminal.wait_for("The invoice is wrong", "0 of 4 labelled", "1 billing", "3 other")
