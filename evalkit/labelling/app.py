@@ -11,7 +11,7 @@ from textual.app import App, ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
 from textual.content import Content
-from textual.events import Key, Resize
+from textual.events import Event, Key, Resize
 from textual.screen import Screen
 from textual.widgets import Static
 
@@ -78,6 +78,12 @@ class LabelApp(App[Left]):
         self.theme = "textual-dark"
         self.push_screen(LabelScreen(self._session, self._view))
 
+    async def on_event(self, event: Event) -> None:
+        """Take the keys of labels at once, so that none overtakes another."""
+        screen = self.screen if isinstance(event, Key) and not event.is_forwarded else None
+        if not (isinstance(event, Key) and isinstance(screen, LabelScreen) and screen.take(event)):
+            await super().on_event(event)
+
     def action_leave(self) -> None:
         """Leave at once; all labels are kept."""
         self.exit(Left.KEEP)
@@ -95,23 +101,27 @@ class LabelApp(App[Left]):
 class LabelScreen(Screen[None]):
     """The case in view, its labels and what can be done."""
 
+    # At once, each in its turn: a key behind one that opens a dialog is meant for that dialog.
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter", "choose", "choose"),
-        Binding("u,ctrl+z", "undo", "undo"),
-        Binding("s", "skip", "skip"),
-        Binding("n,right", "step(1)", "next"),
-        Binding("b,left", "step(-1)", "back"),
-        Binding("space,tab", "unlabelled", "next without a label"),
-        Binding("g", "go_to", "go to"),
-        Binding("slash", "filter", "filter"),
-        Binding("f", "flag", "unsure"),
-        Binding("t", "note", "note"),
-        Binding("x", "clear", "clear"),
-        Binding("p", "prompt", "prompt"),
-        Binding("a", "answers", "answers"),
-        Binding("m", "more", "more"),
-        Binding("question_mark", "help", "help"),
-        Binding("q", "quit", "quit"),
+        Binding(*one, priority=True)
+        for one in (
+            ("enter", "choose", "choose"),
+            ("u,ctrl+z", "undo", "undo"),
+            ("s", "skip", "skip"),
+            ("n,right", "step(1)", "next"),
+            ("b,left", "step(-1)", "back"),
+            ("space,tab", "unlabelled", "next without a label"),
+            ("g", "go_to", "go to"),
+            ("slash", "filter", "filter"),
+            ("f", "flag", "unsure"),
+            ("t", "note", "note"),
+            ("x", "clear", "clear"),
+            ("p", "prompt", "prompt"),
+            ("a", "answers", "answers"),
+            ("m", "more", "more"),
+            ("question_mark", "help", "help"),
+            ("q", "quit", "quit"),
+        )
     ]
 
     def __init__(self, session: Session, view: View) -> None:
@@ -140,12 +150,11 @@ class LabelScreen(Screen[None]):
         """Fit into the window."""
         self.call_after_refresh(self._show)
 
-    def on_key(self, event: Key) -> None:
-        """Set the label of the key."""
-        label = self._quick.get(event.character or "", MISSING)
-        if label is not MISSING:
-            event.stop()
-            self._set(label)
+    def take(self, key: Key) -> bool:
+        """Set the label of the key; whether it has one."""
+        label = self._quick.get(key.character or "", MISSING)
+        self._set(label)
+        return label is not MISSING
 
     @property
     def _quick(self) -> Mapping[str, Json]:
@@ -214,14 +223,14 @@ class LabelScreen(Screen[None]):
     def _has_answers(self) -> bool:
         return self._session.is_blind or self._session.item.case.id in self._view.answers
 
-    def action_choose(self) -> None:
+    async def action_choose(self) -> None:
         """Choose a label, or write what is expected."""
         task, label = self._session.task, self._session.label
         if task.kind is Kind.LABEL:
-            self.app.push_screen(Choose(task, label), self._set)
+            await self.app.push_screen(Choose(task, label), self._set)
         else:
             text = "" if label is MISSING else in_full(label)
-            self.app.push_screen(Edit(text, as_json=task.kind is Kind.JSON), self._set)
+            await self.app.push_screen(Edit(text, as_json=task.kind is Kind.JSON), self._set)
 
     def action_undo(self) -> None:
         """Take the last act back."""
@@ -264,16 +273,16 @@ class LabelScreen(Screen[None]):
         self._limit *= _MORE
         self._show()
 
-    def action_note(self) -> None:
+    async def action_note(self) -> None:
         """Write a note."""
 
         def take(text: str | None) -> None:
             if text is not None:
                 self._act(lambda: "note kept" if self._session.note(text) else "the note is as it was")
 
-        self.app.push_screen(Ask("A note on this case (empty: none)", self._session.mark.note), take)
+        await self.app.push_screen(Ask("A note on this case (empty: none)", self._session.mark.note), take)
 
-    def action_go_to(self) -> None:
+    async def action_go_to(self) -> None:
         """Go to a case by number or id."""
 
         def take(text: str | None) -> None:
@@ -281,9 +290,9 @@ class LabelScreen(Screen[None]):
                 found = self._session.go_to(text)
                 self._show("" if found else f"there is no case {single_line(text, 30)}")
 
-        self.app.push_screen(Ask("Go to which case? A number, or an id"), take)
+        await self.app.push_screen(Ask("Go to which case? A number, or an id"), take)
 
-    def action_filter(self) -> None:
+    async def action_filter(self) -> None:
         """Show some cases only."""
 
         def take(text: str | None) -> None:
@@ -292,23 +301,23 @@ class LabelScreen(Screen[None]):
                 self._show("" if found else f"nothing fits {single_line(text, 30)}")
 
         hint = "tag:NAME  is:unlabelled  is:unsure  is:skipped\n"
-        self.app.push_screen(Ask("Show only cases with (empty: all)", self._session.filter, hint), take)
+        await self.app.push_screen(Ask("Show only cases with (empty: all)", self._session.filter, hint), take)
 
-    def action_prompt(self) -> None:
+    async def action_prompt(self) -> None:
         """Show what models are asked."""
         parts = [Part(title, text) for title, text in self._view.messages(self._session.item)]
-        self.app.push_screen(
+        await self.app.push_screen(
             Read("The prompt for this case", parts or [Part("no prompt", "Name a suite that has one.")])
         )
 
-    def action_answers(self) -> None:
+    async def action_answers(self) -> None:
         """Show what candidates answered, and what the file expects; a second key says that it was no slip."""
         if not self._has_answers:
             self._show("there are no answers to show; name a run with --answers")
         elif self._session.mark.looked:
             self._show_answers()
         else:
-            self.app.push_screen(Confirm(_LOOK, "a"), lambda key: self._show_answers() if key else None)
+            await self.app.push_screen(Confirm(_LOOK, "a"), lambda key: self._show_answers() if key else None)
 
     def _show_answers(self) -> None:
         item = self._session.item
@@ -322,11 +331,11 @@ class LabelScreen(Screen[None]):
 
         self._act(act)
 
-    def action_help(self) -> None:
+    async def action_help(self) -> None:
         """Show all keys."""
-        self.app.push_screen(Read("Keys", [Part("", KEYS_HELP)]))
+        await self.app.push_screen(Read("Keys", [Part("", KEYS_HELP)]))
 
-    def action_quit(self) -> None:
+    async def action_quit(self) -> None:
         """Leave."""
         labelled = sum(mark.labelled for mark in self._session.marks.marks.values())
         if not (self._view.offers_writing and labelled):
@@ -342,4 +351,4 @@ class LabelScreen(Screen[None]):
             f"Write {noun} into {self._view.title}?\n\n"
             "y  yes, write and leave\nn  no, leave; they are kept for next time\nesc  go on labelling"
         )
-        self.app.push_screen(Confirm(question, "yn"), take)
+        await self.app.push_screen(Confirm(question, "yn"), take)

@@ -64,6 +64,7 @@ class Choose(ModalScreen[Json]):
 
     def on_mount(self) -> None:
         """Start with all labels."""
+        self.set_focus(self.query_one(Input))
         self.query_one(OptionList).can_focus = False
         self._show("")
 
@@ -128,6 +129,10 @@ class Ask(ModalScreen[str | None]):
             yield SafeInput(self._value, id="line", compact=True)
             yield Static(Content(f"{self._hint}enter ok   esc back"), classes="hint")
 
+    def on_mount(self) -> None:
+        """Take keys from the first one on."""
+        self.set_focus(self.query_one(Input))
+
     @on(Input.Submitted)
     def _take(self, event: Input.Submitted) -> None:
         self.dismiss(event.value)
@@ -157,6 +162,10 @@ class Edit(ModalScreen[Json]):
             yield Static(Content(title), classes="title")
             yield SafeTextArea(self._value, id="text", soft_wrap=True, compact=True)
             yield Static(Content("ctrl+s (or F2) save   esc back"), classes="hint", id="wrong")
+
+    def on_mount(self) -> None:
+        """Take keys from the first one on."""
+        self.set_focus(self.query_one(TextArea))
 
     def action_save(self) -> None:
         """Take the text, with all that was typed before this key."""

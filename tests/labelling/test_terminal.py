@@ -42,8 +42,7 @@ def suite(tmp_path):
 def test_keys_that_come_at_once_are_taken_in_their_order(suite):
     with Terminal("label", "more.jsonl", cwd=suite) as terminal:
         terminal.wait_for("enter: write what is expected")
-        terminal.answer("enter", "What is expected?")
-        terminal.press("a whole sentence, typed ahead\x13")
+        terminal.press("\ra whole sentence, typed ahead\x13")
         terminal.wait_for("1 of 3 labelled")
     journal = suite / "more.jsonl.labels" / "me.jsonl"
     assert json.loads(journal.read_text().splitlines()[-1])["label"] == "a whole sentence, typed ahead"
