@@ -109,7 +109,7 @@ class WorkerActor:
 
     async def hello(self) -> tuple[Versions, str]:
         """Tell what runs here, and on which node."""
-        address: str = ray.util.get_node_ip_address()  # type: ignore[no-untyped-call]
+        address: str = ray.util.get_node_ip_address()
         return versions(), address
 
     async def sees(self, file: str, content: str) -> bool:

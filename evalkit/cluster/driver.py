@@ -29,6 +29,7 @@ from evalkit.runner.journal import (
     replace_scores,
 )
 from evalkit.runner.judges import Judges
+from evalkit.runner.limits import set_within
 from evalkit.runner.line import accounts
 from evalkit.runner.manifest import Client
 from evalkit.runner.plan import calls_of, calls_per_model
@@ -292,8 +293,7 @@ class Driver:
         deadline = asyncio.get_running_loop().time() + _ARRIVES_S
         while len(given.waiting) > left:
             self._soon.set()
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(given.over.wait(), _TAKE_EVERY_S)
+            await set_within(given.over, _TAKE_EVERY_S)
             if asyncio.get_running_loop().time() > deadline:
                 raise ClusterError(
                     f"rows that the worker {given.worker} has written do not appear where this machine looks for them",
@@ -330,8 +330,7 @@ class Driver:
 
     async def _keep_taking(self) -> None:
         while True:
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._soon.wait(), _TAKE_EVERY_S)
+            await set_within(self._soon, _TAKE_EVERY_S)
             self._soon.clear()
             taken = self._take()
             if taken:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Final, NamedTuple, Protocol
 
 from evalkit.cluster.desk import Lease, Report, Standing
-from evalkit.runner.limits import Admitted, Limiter, stopped_within
+from evalkit.runner.limits import Admitted, Limiter, set_within
 from evalkit.runner.line import Account
 
 _LOOK_AGAIN_S: Final = 1.0
@@ -136,7 +136,7 @@ class Share(Limiter):
                 now = _now()
                 wait_s = slot.at - now if slot else 0.0
             if wait_s > 0:
-                await stopped_within(self._stop, min(wait_s, _LOOK_AGAIN_S))
+                await set_within(self._stop, min(wait_s, _LOOK_AGAIN_S))
             elif slot or not self._paced:
                 if slot:
                     self._slots.popleft()
@@ -158,7 +158,7 @@ class Share(Limiter):
         # The desk's clock read somewhere between these two.
         self._slots += (_Slot(came + after, asked + after + _LATE_S, charged) for after, charged in lease.slots)
         if not lease.slots:
-            await stopped_within(self._stop, lease.again_s)
+            await set_within(self._stop, lease.again_s)
         return self._next_slot(_now())
 
     def release(self, *, answered: bool) -> None:

@@ -59,7 +59,7 @@ class RayCrew:
     async def open(self, kit: Kit, spent: Mapping[str, tuple[int, float]]) -> DriversDesk:
         """Set up the desk, on the node without which there is no cluster."""
         options: dict[str, Any] = {"num_cpus": 0, "max_concurrency": 10_000, "name": f"evalkit-desk-{self._run_id}"}
-        if ray.cluster_resources().get(_HEAD):  # type: ignore[no-untyped-call]
+        if ray.cluster_resources().get(_HEAD):
             options["resources"] = {_HEAD: 0.001}
         self._kit = kit
         actor = ray.remote(DeskActor).options(**options)
@@ -113,8 +113,9 @@ class RayCrew:
     async def dismiss(self, worker: str) -> Client | None:
         """Let a worker come to its end."""
         with contextlib.suppress(RayError, TimeoutError):
-            client: Client | None = await asyncio.wait_for(_answer(self._actors[worker].end.remote()), _BEGINS_S)
-            return client
+            async with asyncio.timeout(_BEGINS_S):
+                client: Client | None = await _answer(self._actors[worker].end.remote())
+                return client
         return None
 
 
@@ -192,7 +193,7 @@ def _shown(address: str | None) -> str:
 
 
 def _processors() -> int:
-    resources: Mapping[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
+    resources: Mapping[str, float] = ray.cluster_resources()
     return int(resources.get("CPU", 1))
 
 

@@ -19,6 +19,7 @@ from typing import Any, Final
 from evalkit.cluster.parts import without_secrets
 from evalkit.errors import ConfigError, EvalkitError, ExitCode
 from evalkit.runner.journal import JUDGEMENTS, RECORDS, SCORES, encode_record, encode_score
+from evalkit.runner.limits import set_within
 from evalkit.runner.rows import SESSION
 from evalkit.types import CallScore, Json, Record
 
@@ -39,7 +40,7 @@ def _opened(url: str) -> tuple[Any, str]:
         ConfigError: it cannot be used.
     """
     try:
-        import fsspec  # type: ignore[import-untyped]
+        import fsspec
 
         system, path = fsspec.core.url_to_fs(url)
     except ImportError as error:
@@ -135,8 +136,7 @@ class StoredBook:
     async def keep(self) -> None:
         """Write what there is every half a second, or sooner where there is much, until cancelled."""
         while True:
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._full.wait(), _FLUSH_EVERY_S)
+            await set_within(self._full, _FLUSH_EVERY_S)
             await self.settle()
 
     async def settle(self) -> None:

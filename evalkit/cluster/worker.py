@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
 from collections import defaultdict, deque
 from collections.abc import Callable, Coroutine, Mapping
@@ -18,6 +17,7 @@ from evalkit.errors import CallError, ErrorKind, EvalkitError, one_or_many
 from evalkit.providers.base import Provider
 from evalkit.providers.build import Providers
 from evalkit.runner.execute import plain_error, start
+from evalkit.runner.limits import set_within
 from evalkit.runner.line import Line
 from evalkit.runner.manifest import Client
 from evalkit.runner.pool import WARM_UP_TRIAL, Pool, Shared
@@ -264,8 +264,7 @@ class Worker:
 
     async def _keep_reporting(self) -> None:
         while True:
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._awake.wait(), _REPORT_EVERY_S)
+            await set_within(self._awake, _REPORT_EVERY_S)
             self._awake.clear()
             reports = {share.place: said for share in self._shares if (said := share.report()) is not None}
             if reports:

@@ -138,7 +138,7 @@ class Limiter:
         async with self._door:
             self._began = self._began or _now()
             while (wait_s := self._wait_s()) > 0:
-                if abandoned() or await stopped_within(self._stop, min(wait_s, _LOOK_AGAIN_S)):
+                if abandoned() or await set_within(self._stop, min(wait_s, _LOOK_AGAIN_S)):
                     return None
             if abandoned():
                 return None
@@ -220,11 +220,14 @@ class Limiter:
             del self.history[next(grown, 0)]
 
 
-async def stopped_within(stop: asyncio.Event, seconds: float) -> bool:
-    """Sleep, unless `stop` is set before; return whether it was."""
+async def set_within(event: asyncio.Event, seconds: float) -> bool:
+    """Sleep, unless `event` is set before; return whether it was.
+
+    `asyncio.wait_for` would do, but before Python 3.12 it loses a cancellation that comes with the event.
+    """
     try:
         async with asyncio.timeout(seconds):
-            return await stop.wait()
+            return await event.wait()
     except TimeoutError:
         return False
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from evalkit.errors import CallError, ConfigError, ErrorKind
 from evalkit.runner.budget import Budget
-from evalkit.runner.limits import stopped_within
+from evalkit.runner.limits import set_within
 from evalkit.runner.line import Line, failed
 from evalkit.runner.plan import Named, make_call
 from evalkit.runner.retry import Outcome, input_tokens
@@ -95,7 +95,7 @@ class Pool:
         async with asyncio.TaskGroup() as group:
             for (call, case), at in zip(calls, arrivals, strict=False):
                 wait_s = start + at - asyncio.get_running_loop().time()
-                if await stopped_within(self._shared.stop, max(0.0, wait_s)):
+                if await set_within(self._shared.stop, max(0.0, wait_s)):
                     return
                 group.create_task(self._handle(call, case, start + at))
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from evalkit.errors import CallError, ErrorKind
 from evalkit.providers.base import Provider
-from evalkit.runner.limits import Admitted, Limiter, stopped_within
+from evalkit.runner.limits import Admitted, Limiter, set_within
 from evalkit.types import Completion, Message, Request
 
 # A server that answers with one of these has too much to do; 503 and 529 are "overloaded" at several vendors.
@@ -110,7 +110,7 @@ async def ask(
         too_often = attempt - throttled >= policy.tries or throttled >= policy.throttled_tries
         if not error.retryable or too_often or too_late or abandoned():
             return last
-        if wait_s and await stopped_within(stop, wait_s):
+        if wait_s and await set_within(stop, wait_s):
             return None
     return last if abandoned() else None
 

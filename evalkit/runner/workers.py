@@ -175,7 +175,8 @@ class _Worker:
         if self._running is not None:
             self._running.tasks.close()
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._running.process.wait(), _GRACE_S)
+                async with asyncio.timeout(_GRACE_S):
+                    await self._running.process.wait()
         return self.is_over
 
 
