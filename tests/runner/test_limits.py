@@ -10,7 +10,7 @@ import virtual_time
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from evalkit.runner.limits import Limiter
+from evalkit.runner.limits import Limiter, set_within
 
 
 async def worker(limiter: Limiter, seconds: float, sent: list[float], calls: int, tokens: int = 0) -> None:
@@ -363,3 +363,25 @@ def test_a_call_that_is_cancelled_while_it_waits_for_its_turn_gives_its_place_ba
         return limiter._in_flight
 
     assert virtual_time.run(main()) == 0
+
+
+@pytest.mark.parametrize("later", [0, 1, 2])
+def test_a_cancellation_that_comes_with_the_event_is_not_lost(later: int) -> None:
+    async def listen(event: asyncio.Event) -> None:
+        while True:
+            await set_within(event, 60)
+            event.clear()
+
+    async def main() -> None:
+        event = asyncio.Event()
+        listening = asyncio.create_task(listen(event))
+        for _ in range(5):
+            await asyncio.sleep(0)
+        event.set()
+        for _ in range(later):
+            await asyncio.sleep(0)
+        listening.cancel()
+        done, _ = await asyncio.wait([listening], timeout=5)
+        assert listening in done
+
+    asyncio.run(main())
