@@ -94,6 +94,7 @@ def busiest_minute(sent: list[float]) -> int:
     return max(sum(start <= other < start + 60.0 for other in sent[place:]) for place, start in enumerate(sent))
 
 
+@pytest.mark.slow
 def test_four_workers_keep_to_one_rate_and_use_all_of_it() -> None:
     async def main() -> list[float]:
         crew = Together(account(32, rpm=600))
@@ -108,6 +109,7 @@ def test_four_workers_keep_to_one_rate_and_use_all_of_it() -> None:
     assert len(sent) >= 0.97 * 1500
 
 
+@pytest.mark.slow
 def test_a_rate_of_a_few_requests_a_minute_is_kept_too() -> None:
     async def main() -> list[float]:
         crew = Together(account(32, rpm=6))

@@ -78,6 +78,7 @@ def test_a_dead_worker_costs_its_calls_in_flight_at_most(tmp_path: Path) -> None
     assert 400 <= setting.asked <= 400 + 3 * 4
 
 
+@pytest.mark.slow
 def test_a_crew_that_keeps_dying_ends_the_run_and_keeps_what_there_is(tmp_path: Path) -> None:
     setting = Setting(tmp_path, job_for(["m"], 100))
 

@@ -85,7 +85,7 @@ def test_a_damaged_row_is_named_by_file_and_line(tmp_path: Path) -> None:
     assert str(error.value).startswith(f"{path}:4: is not a journal row")
 
 
-@settings(max_examples=60)
+@settings(max_examples=15)
 @given(seed=st.integers(0, 2**32))
 def test_whatever_dies_whenever_every_row_is_there_once(tmp_path_factory: pytest.TempPathFactory, seed: int) -> None:
     """Drivers die with a row half written, or after the rows and before they noted anything; others go on."""
