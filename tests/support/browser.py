@@ -80,7 +80,7 @@ class Page:
             AssertionError: it is not after some seconds.
         """
         waiting = f"""new Promise((resolve) => {{
-          const end = performance.now() + 8000;
+          const end = performance.now() + 20000;
           const look = () => {{ if ({script}) resolve(true); else if (performance.now() > end) resolve(false);
             else setTimeout(look, 10); }};
           look();
