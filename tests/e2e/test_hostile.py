@@ -216,6 +216,7 @@ def assert_clean(value: float | None, reason: str) -> None:
     assert "\n" not in reason
 
 
+@pytest.mark.slow
 def test_every_scorer_judges_hostile_outputs_of_a_file(hostile: Workspace, no_orphans: None, tmp_path: Path) -> None:
     temporary = tmp_path / "temporary"
     temporary.mkdir()
