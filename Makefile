@@ -16,7 +16,7 @@ run: $(VENV)/.run  ## Compare the example's candidates on 150 cases; prints the 
 
 test: $(VENV)/.dev  ## Run all tests, the end-to-end ones against a real local model too
 	$(BIN)/evalkit models pull smollm2-135m
-	$(BIN)/pytest -n 2 --dist loadgroup
+	$(BIN)/pytest -n 3 --dist loadgroup
 
 test-slow: $(VENV)/.dev  ## Check the statistics by simulation, gates and races too, and what takes long
 	$(BIN)/pytest -n 2 --dist loadgroup -m slow
