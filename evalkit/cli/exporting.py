@@ -4,22 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
 
-import typer
-
+from evalkit.cli.noted import print_notes, say
 from evalkit.cli.printed import Printed
 from evalkit.errors import ExitCode
 from evalkit.exports.export import Exported, export_to, source_of
 from evalkit.exports.options import ExportOptions
-from evalkit.imports.draft import Note
 from evalkit.report.format import counted
-from evalkit.report.markup import one_line
-
-_SHOWN: Final = 40
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,25 +46,12 @@ def export_what(wanted: Wanted) -> ExitCode:
 
 
 def _print(done: Exported) -> None:
-    _print_notes("Lost:", [note for note in done.notes if note.lost])
-    _print_notes("Changed:", [note for note in done.notes if not note.lost])
+    print_notes("Lost:", [note for note in done.notes if note.lost])
+    print_notes("Changed:", [note for note in done.notes if not note.lost])
     for path in done.files:
-        _say(f"wrote {path}")
+        say(f"wrote {path}")
     if not done.files:
-        _say(f"nothing was written: {counted(done.lost, 'thing')} would be lost; write the rest with --allow-partial")
-
-
-def _print_notes(title: str, notes: Sequence[Note]) -> None:
-    if notes:
-        _say(title)
-    for note in notes[:_SHOWN]:
-        _say(f"  {note.where}: {note.message}{f'. {note.remedy[:1].upper()}{note.remedy[1:]}' if note.remedy else ''}")
-    if len(notes) > _SHOWN:
-        _say(f"  ... and {len(notes) - _SHOWN} more; see them all with --json")
-
-
-def _say(text: str) -> None:
-    typer.echo(one_line(text))
+        say(f"nothing was written: {counted(done.lost, 'thing')} would be lost; write the rest with --allow-partial")
 
 
 def _print_json(done: Exported) -> None:

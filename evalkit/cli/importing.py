@@ -10,9 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-import typer
-
 from evalkit.cli.messages import print_error
+from evalkit.cli.noted import MOST_SHOWN, print_notes, say
 from evalkit.cli.printed import Printed
 from evalkit.errors import ConfigError, ExitCode
 from evalkit.imports.draft import DraftRun, DraftSuite, Note
@@ -20,13 +19,12 @@ from evalkit.imports.guess import guess
 from evalkit.imports.kinds import KINDS, read
 from evalkit.imports.options import ImportOptions
 from evalkit.imports.write import Written, suite_name, write_suite
-from evalkit.report.markup import one_line
+from evalkit.report.format import counted
 from evalkit.structure import error_parts
 
 if TYPE_CHECKING:
     from evalkit.report import Reports
 
-_SHOWN: Final = 40
 _RESULTS: Final = tuple(kind.name for kind in KINDS.values() if kind.becomes == "run")
 _ONLY: Final = (
     ("--map", "columns", ("table",)),
@@ -101,11 +99,11 @@ def import_source(wanted: Wanted) -> ExitCode:
     else:
         _print(kind, source, draft, outcome)
         if refused:
-            _say(
-                f"nothing was written: {_count(len(lost), 'thing')} would be lost; write the rest with --allow-partial"
+            say(
+                f"nothing was written: {counted(len(lost), 'thing')} would be lost; write the rest with --allow-partial"
             )
         elif wanted.dry_run:
-            _say("nothing was written: --dry-run")
+            say("nothing was written: --dry-run")
     for problem in outcome.problems:
         print_error(problem)
     return ExitCode.BAD_CONFIG if refused or outcome.problems else ExitCode.OK
@@ -171,17 +169,17 @@ def _written_run(draft: DraftRun, results: Path) -> Outcome:
 
 
 def _print(kind: str, source: str, draft: DraftSuite | DraftRun, outcome: Outcome) -> None:
-    _say(f"{source}, read as {kind}: {_contents(draft)}")
+    say(f"{source}, read as {kind}: {_contents(draft)}")
     width = max((len(share.kind) for share in draft.shares), default=0)
     for share in draft.shares:
-        _say(f"  {share.kind:<{width}}  {share.carried:,} of {share.found:,}")
+        say(f"  {share.kind:<{width}}  {share.carried:,} of {share.found:,}")
     for title, notes in (
         ("Lost:", [note for note in draft.notes if note.lost]),
         ("Carried over with a change:", [note for note in draft.notes if not note.lost]),
     ):
-        _print_notes(title, notes)
+        print_notes(title, notes)
     for path in outcome.written:
-        _say(f"wrote {path}")
+        say(f"wrote {path}")
     if outcome.reports:
         from evalkit.cli.screen import print_results
 
@@ -190,12 +188,13 @@ def _print(kind: str, source: str, draft: DraftSuite | DraftRun, outcome: Outcom
         told = tuple(note.message for note in draft.notes if note.lost)
         _print_todo([one for one in _todo(draft) if not one.startswith(told)])
     if outcome.next:
-        _say(f"Next:\n  {outcome.next}")
+        say("Next:")
+        say(f"  {outcome.next}")
 
 
 def _contents(draft: DraftSuite | DraftRun) -> str:
     several = (("case", draft.cases), ("prompt", draft.prompts), ("model", draft.models))
-    return ", ".join(_count(len(things), name) for name, things in several if len(things))
+    return ", ".join(counted(len(things), name) for name, things in several if len(things))
 
 
 def _todo(draft: DraftSuite | DraftRun) -> list[str]:
@@ -208,39 +207,18 @@ def _todo(draft: DraftSuite | DraftRun) -> list[str]:
 
 def _print_todo(todo: Sequence[str]) -> None:
     if todo:
-        _say("To do:")
-    for one in todo[:_SHOWN]:
-        _say(f"  {one}")
-    if len(todo) > _SHOWN:
-        _say(f"  ... and {len(todo) - _SHOWN} more; see TODO in the files")
-
-
-def _print_notes(title: str, notes: Sequence[Note]) -> None:
-    if notes:
-        _say(title)
-    for note in notes[:_SHOWN]:
-        _say(f"  {note.where}: {note.message}{f'. {_sentence(note.remedy)}' if note.remedy else ''}")
-    if len(notes) > _SHOWN:
-        _say(f"  ... and {len(notes) - _SHOWN} more; see them all with --json")
-
-
-def _sentence(text: str) -> str:
-    return text[:1].upper() + text[1:]
+        say("To do:")
+    for one in todo[:MOST_SHOWN]:
+        say(f"  {one}")
+    if len(todo) > MOST_SHOWN:
+        say(f"  ... and {len(todo) - MOST_SHOWN} more; see TODO in the files")
 
 
 def _print_kinds() -> None:
     width = max(map(len, KINDS))
-    _say("What can be imported, as evalkit import KIND SOURCE:")
+    say("What can be imported, as evalkit import KIND SOURCE:")
     for kind in KINDS.values():
-        _say(f"  {kind.name:<{width}}  {kind.words}; becomes a {kind.becomes}")
-
-
-def _say(text: str) -> None:
-    typer.echo("\n".join(one_line(line) for line in text.split("\n")))
-
-
-def _count(number: int, thing: str) -> str:
-    return f"{number:,} {thing}{'' if number == 1 else 's'}"
+        say(f"  {kind.name:<{width}}  {kind.words}; becomes a {kind.becomes}")
 
 
 def _print_json(kind: str, source: str, draft: DraftSuite | DraftRun, outcome: Outcome) -> None:
