@@ -14,7 +14,7 @@ from ray.exceptions import RayActorError, RaySystemError
 
 from evalkit.cluster.crew import ClusterError, DriversDesk
 from evalkit.cluster.desk import Claim, Desk, GivenUp, Lease, News, Report
-from evalkit.cluster.kit import Block, Kit, Versions, versions
+from evalkit.cluster.kit import Kit, Versions, unpacked, versions
 from evalkit.cluster.worker import Worker
 from evalkit.errors import EvalkitError
 from evalkit.eventloop import new_event_loop
@@ -136,9 +136,9 @@ class WorkerActor:
         self._worker = await self._there(make())
         self._running = asyncio.wrap_future(asyncio.run_coroutine_threadsafe(self._worker.run(), self._loop))
 
-    async def carry_out(self, block: Block) -> int:
+    async def carry_out(self, packed: bytes) -> int:
         """See `Worker`."""
-        return await self._there(self._made().carry_out(block))
+        return await self._there(self._made().carry_out(unpacked(packed)))
 
     async def end(self) -> Client | None:
         """See `Worker`; tells how busy it was."""

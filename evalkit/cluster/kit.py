@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
+import io
 import json
+import pickle
 import platform
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Final, NamedTuple
+from operator import attrgetter
+from types import MappingProxyType
+from typing import Any, Final, NamedTuple
 
 from evalkit import __version__
-from evalkit.errors import ConfigError
+from evalkit.errors import ConfigError, Location
 from evalkit.runner.budget import Ceilings
 from evalkit.runner.job import Job
 from evalkit.runner.line import Account
@@ -134,6 +138,37 @@ class Block:
     model: str
     suite: str
     items: tuple[Item, ...]
+
+    def packed(self) -> bytes:
+        """Spell it as bytes, which `unpacked` reads; several times faster than what a cluster would do by itself."""
+        out = io.BytesIO()
+        pickler = pickle.Pickler(out, protocol=5)
+        pickler.dispatch_table = _REDUCED
+        pickler.dump(self)
+        return out.getvalue()
+
+
+def unpacked(data: bytes) -> Block:
+    """Read a block that this run's driver has packed."""
+    block: Block = pickle.loads(data)  # noqa: S301 - by the driver, as all that Ray brings
+    return block
+
+
+def _by_values(kind: type[Any]) -> Callable[[Any], tuple[Any, ...]]:
+    """Pickle objects of a dataclass by their values: the usual way, by their state, looks up the fields each time."""
+    values = attrgetter(*(one.name for one in dataclasses.fields(kind)))
+    return lambda one: (kind, values(one))
+
+
+def _path(location: Location) -> tuple[Any, ...]:
+    return Location, (str(location.path), location.line, location.column)
+
+
+_REDUCED: Final[dict[type[Any], Callable[[Any], tuple[Any, ...]]]] = {
+    **{kind: _by_values(kind) for kind in (Call, Case)},
+    Location: _path,
+    MappingProxyType: lambda mapping: (dict, (dict(mapping),)),
+}
 
 
 def _entries(scorers: Sequence[Spelled]) -> tuple[ScorerEntry, ...]:

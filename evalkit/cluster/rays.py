@@ -99,7 +99,7 @@ class RayCrew:
     async def carry_out(self, worker: str, block: Block) -> int:
         """Let a worker carry out a block; returns how many of its calls were left."""
         try:
-            return int(await self._actors[worker].carry_out.remote(block))
+            return int(await self._actors[worker].carry_out.remote(block.packed()))
         except RayActorError:
             raise LostWorkerError from None
         except RayTaskError as error:

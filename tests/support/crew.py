@@ -15,7 +15,7 @@ from scripted import ScriptedProvider
 
 from evalkit.cluster.desk import Desk
 from evalkit.cluster.driver import LostWorkerError, execute_on
-from evalkit.cluster.kit import Block, Kit
+from evalkit.cluster.kit import Block, Kit, unpacked
 from evalkit.cluster.parts import absorb, make_parts
 from evalkit.cluster.worker import Worker
 from evalkit.errors import EvalkitError
@@ -92,7 +92,7 @@ class InProcess:
         if self.tasks[worker].done():
             raise LostWorkerError
         try:
-            return await self.workers[worker].carry_out(pickle.loads(pickle.dumps(block)))
+            return await self.workers[worker].carry_out(unpacked(block.packed()))
         except (EvalkitError, asyncio.CancelledError):
             if self.tasks[worker].cancelled():
                 raise LostWorkerError from None
