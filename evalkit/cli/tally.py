@@ -102,7 +102,10 @@ class Tally:
         if record.error is None and record.latency_ms is not None:
             self.latencies.add(record.latency_ms)
         now = time.monotonic()
-        if not record.started_at or dt.datetime.fromisoformat(record.started_at) >= self.began:
+        asked = dt.datetime.fromisoformat(record.started_at) if record.started_at else self.began
+        if asked >= self.began:
+            if not self.pace.done:  # from here on it was at work: workers may have had to be found first
+                self.pace.start = min(now, self.pace.start + (asked - self.began).total_seconds())
             self.pace.add(now)
         if self.done == self.total:
             self._ended = now

@@ -163,45 +163,49 @@ class DeskHandle:
 
     async def report(self, version: int, reports: Mapping[int, Report]) -> None:
         """See `Desk`, here and below."""
-        await self._answer(self._actor.report.remote(self._worker, version, reports))
+        await desk_answer(self._actor.report.remote(self._worker, version, reports))
 
     async def lease(self, account: int, tokens: tuple[float, ...]) -> Lease:
         """See `Desk`."""
-        lease: Lease = await self._answer(self._actor.lease.remote(account, tokens))
+        lease: Lease = await desk_answer(self._actor.lease.remote(account, tokens))
         return lease
 
     async def admit(self, model: str, input_tokens: int) -> bool:
         """See `Desk`."""
-        return bool(await self._answer(self._actor.admit.remote(self._worker, model, input_tokens)))
+        return bool(await desk_answer(self._actor.admit.remote(self._worker, model, input_tokens)))
 
     async def settle(self, model: str, cost_usd: float | None, failed: bool | None) -> None:
         """See `Desk`."""
-        await self._answer(self._actor.settle.remote(self._worker, model, cost_usd, failed))
+        await desk_answer(self._actor.settle.remote(self._worker, model, cost_usd, failed))
 
     async def failed(self, model: str) -> None:
         """See `Desk`."""
-        await self._answer(self._actor.failed.remote(model))
+        await desk_answer(self._actor.failed.remote(model))
 
     async def give_up(self, given_up: GivenUp) -> None:
         """See `Desk`."""
-        await self._answer(self._actor.give_up.remote(given_up))
+        await desk_answer(self._actor.give_up.remote(given_up))
 
     async def claim(self, question: str) -> Claim:
         """See `Desk`."""
-        claim: Claim = await self._answer(self._actor.claim.remote(self._worker, question))
+        claim: Claim = await desk_answer(self._actor.claim.remote(self._worker, question))
         return claim
 
     async def heard(self, question: str, reply: Record | None) -> None:
         """See `Desk`."""
-        await self._answer(self._actor.heard.remote(self._worker, question, reply))
+        await desk_answer(self._actor.heard.remote(self._worker, question, reply))
 
     async def news(self, version: int) -> News:
         """See `Desk`."""
-        news: News = await self._answer(self._actor.news.remote(self._worker, version))
+        news: News = await desk_answer(self._actor.news.remote(self._worker, version))
         return news
 
-    async def _answer(self, reference: Any) -> Any:  # noqa: ANN401 - whatever the desk answers
-        return await desk_answer(reference)
+
+async def answer(reference: Any) -> Any:  # noqa: ANN401 - whatever an actor answers
+    """Wait for what an actor answers. The answer of one who waits no longer is let come: Ray Client wants it so."""
+    future = asyncio.wrap_future(reference.future())
+    future.add_done_callback(lambda done: done.cancelled() or done.exception())  # nobody may be there to look
+    return await asyncio.shield(future)
 
 
 async def desk_answer(reference: Any) -> Any:  # noqa: ANN401 - whatever the desk answers
@@ -211,7 +215,7 @@ async def desk_answer(reference: Any) -> Any:  # noqa: ANN401 - whatever the des
         ClusterError: it is gone.
     """
     try:
-        return await reference
+        return await answer(reference)
     except (RayActorError, RaySystemError) as error:
         raise ClusterError(
             f"the process that keeps the run's limits is gone: {said(error)}",

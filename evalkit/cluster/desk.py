@@ -60,11 +60,15 @@ class Report:
 
 
 class Standing(NamedTuple):
-    """What a worker is to know of an account: its share of the calls in flight, cuts so far, a pause from now."""
+    """What a worker is to know of an account: its share of the calls in flight, cuts so far, a pause from now.
+
+    `limit` is what all workers share, for people to see.
+    """
 
     share: int
     cuts: int
     pause_s: float
+    limit: int
 
 
 class GivenUp(NamedTuple):
@@ -135,6 +139,11 @@ class _Shared:
         share = max(0, min(wanted, int(self.limit) - others))
         self.held[worker] = max(self.held.get(worker, 0), share)
         return share
+
+    def standing(self, worker: str, now: float) -> Standing:
+        """Grant a worker its share, and tell it what else it is to know."""
+        share = self.grant(worker, self.shares(now).get(worker, 0))
+        return Standing(share, self.cuts, self.paused_until - now, int(self.limit))
 
     def take(self, report: Report, now: float) -> None:
         """Learn from a worker's report."""
@@ -254,12 +263,9 @@ class Desk:
                     break
         now = _now()
         self._told[worker] = self._version
-        standings = (
-            Standing(shared.grant(worker, shared.shares(now).get(worker, 0)), shared.cuts, shared.paused_until - now)
-            for shared in self._accounts
-        )
+        standings = tuple(shared.standing(worker, now) for shared in self._accounts)
         given_up = tuple(self._given_up.values())
-        return News(self._version, self._stop.is_set(), tuple(standings), given_up, self._budget.reached)
+        return News(self._version, self._stop.is_set(), standings, given_up, self._budget.reached)
 
     async def lease(self, account: int, tokens: Sequence[float]) -> Lease:
         """Lease the next moments at which requests of about so many tokens may be sent."""

@@ -6,13 +6,14 @@ import asyncio
 import contextlib
 import itertools
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Final
 
 from evalkit.cluster.crew import ClusterError, Crew, LostWorkerError
 from evalkit.cluster.desk import GivenUp
-from evalkit.cluster.kit import Block, Item, Kit, bare, item, spelled
+from evalkit.cluster.kit import Block, Item, item, kit_of
 from evalkit.cluster.parts import Merger, Parts, Taken, wait_until_quiet
 from evalkit.cluster.queue import Queue
 from evalkit.runner.budget import Budget
@@ -30,7 +31,6 @@ from evalkit.runner.journal import (
 )
 from evalkit.runner.judges import Judges
 from evalkit.runner.limits import set_within
-from evalkit.runner.line import accounts
 from evalkit.runner.manifest import Client
 from evalkit.runner.plan import calls_of, calls_per_model
 from evalkit.runner.pool import WARM_UP_TRIAL, warm_up_call
@@ -60,32 +60,6 @@ class _Given:
     def unfinished(self) -> list[Item]:
         """What somebody else has to do: calls to make, answers to judge."""
         return [one._replace(record=self.ended.get(call_id, one.record)) for call_id, one in self.waiting.items()]
-
-
-def kit_of(run: Execution, place: str) -> Kit:
-    """Pack what workers need."""
-    job, manifest = run.job, run.manifest
-    everyone = {model.name: model for model in (*job.judges, *job.models)}
-    concurrency = {name: run.providers[name].concurrency for name in everyone}
-    session = {
-        "started_at": manifest.resumed_at[-1] if manifest.resumed_at else manifest.created_at,
-        "evalkit": manifest.evalkit,
-        "suite": manifest.suite.fingerprint,
-        "models": {model.name: model.fingerprint for model in manifest.models},
-        "prompts": {prompt.name: prompt.fingerprint for prompt in manifest.prompts},
-    }
-    return Kit(
-        suite=bare(job.suite),
-        scorers=spelled(job.suite.scorers),
-        models=job.models,
-        judges=job.judges,
-        prompts=job.prompts,
-        accounts=tuple(accounts(everyone.values(), concurrency)),
-        ceilings=run.ceilings,
-        policy=run.policy,
-        place=place,
-        session=session,
-    )
 
 
 async def execute_on(run: Execution, crew: Crew, parts: Parts, place: str) -> Conditions:
@@ -120,6 +94,7 @@ class Driver:
         self._soon = asyncio.Event()
         self._reached: str | None = None
         self._clients: list[Client] = []
+        self._limits: dict[str, int] = {}
 
     async def run(self) -> Conditions:
         """Carry the run out."""
@@ -362,6 +337,8 @@ class Driver:
         while True:
             news = await self._desk.news(_DRIVER, version)
             version = news.version
+            for account, standing in zip(self._kit.accounts, news.accounts, strict=False):
+                self._show_limit(account.models, standing.limit)
             for given_up in news.given_up:
                 self._tell(given_up, told)
             if news.stop:
@@ -370,6 +347,12 @@ class Driver:
                 for queue in self._queues.values():
                     await queue.wake()
                 return
+
+    def _show_limit(self, models: Iterable[str], limit: int) -> None:
+        fresh = [name for name in models if name in self._queues and name not in self._limits]
+        self._limits |= dict.fromkeys(models, limit)
+        if fresh and self._run.show_limits is not None:
+            self._run.show_limits({name: partial(self._limits.__getitem__, name) for name in fresh})
 
     def _tell(self, given_up: GivenUp, told: set[str]) -> None:
         if given_up.model not in told:

@@ -17,8 +17,9 @@ from typing import Any, Final, NamedTuple
 from evalkit import __version__
 from evalkit.errors import ConfigError, Location
 from evalkit.runner.budget import Ceilings
+from evalkit.runner.execute import Execution
 from evalkit.runner.job import Job
-from evalkit.runner.line import Account
+from evalkit.runner.line import Account, accounts
 from evalkit.runner.manifest import Selection
 from evalkit.runner.retry import RetryPolicy
 from evalkit.scorers import compile_scorer
@@ -82,12 +83,31 @@ class Kit:
         return Job(suite, self.models, self.prompts, (), Selection(0), suite.trials, self.judges)
 
 
-def bare(suite: Suite) -> Suite:
+def kit_of(run: Execution, place: str) -> Kit:
+    """Pack what workers need."""
+    job = run.job
+    everyone = {model.name: model for model in (*job.judges, *job.models)}
+    concurrency = {name: run.providers[name].concurrency for name in everyone}
+    return Kit(
+        suite=_bare(job.suite),
+        scorers=_spelled(job.suite.scorers),
+        models=job.models,
+        judges=job.judges,
+        prompts=job.prompts,
+        accounts=tuple(accounts(everyone.values(), concurrency)),
+        ceilings=run.ceilings,
+        policy=run.policy,
+        place=place,
+        session=run.manifest.session(),
+    )
+
+
+def _bare(suite: Suite) -> Suite:
     """A suite as it can be sent: compiled scorers and cases on disk stay."""
     return dataclasses.replace(suite, cases=(), scorers=())
 
 
-def spelled(entries: Sequence[ScorerEntry]) -> tuple[Spelled, ...]:
+def _spelled(entries: Sequence[ScorerEntry]) -> tuple[Spelled, ...]:
     """Spell scorers, for others to compile."""
     return tuple((entry.spelling, entry.context) for entry in entries if entry.context is not None)
 
@@ -125,7 +145,7 @@ def item(call: Call, case: Case, record: Record | None = None, begun: tuple[Comp
     """Make what a worker is sent of a call."""
     if not case.scorers and not any(turn.scorers for turn in case.turns):
         return Item(call, case, (), record, begun)
-    scorers = (spelled(case.scorers), *(spelled(turn.scorers) for turn in case.turns))
+    scorers = (_spelled(case.scorers), *(_spelled(turn.scorers) for turn in case.turns))
     turns = tuple(dataclasses.replace(turn, scorers=()) for turn in case.turns)
     return Item(call, dataclasses.replace(case, scorers=(), turns=turns), scorers, record, begun)
 

@@ -12,6 +12,7 @@ import contextlib
 import logging
 import os
 import secrets
+import warnings
 from collections.abc import AsyncIterator, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -20,7 +21,7 @@ from urllib.parse import urlsplit
 import ray
 from ray.exceptions import GetTimeoutError, RayActorError, RayError, RayTaskError
 
-from evalkit.cluster.actors import DeskActor, DriversHandle, WorkerActor, said
+from evalkit.cluster.actors import DeskActor, DriversHandle, WorkerActor, answer, said
 from evalkit.cluster.crew import ClusterError, DriversDesk, LostWorkerError
 from evalkit.cluster.driver import execute_on
 from evalkit.cluster.executor import RayCluster
@@ -99,7 +100,7 @@ class RayCrew:
     async def carry_out(self, worker: str, block: Block) -> int:
         """Let a worker carry out a block; returns how many of its calls were left."""
         try:
-            return int(await self._actors[worker].carry_out.remote(block.packed()))
+            return int(await answer(self._actors[worker].carry_out.remote(block.packed())))
         except RayActorError:
             raise LostWorkerError from None
         except RayTaskError as error:
@@ -114,13 +115,9 @@ class RayCrew:
         """Let a worker come to its end."""
         with contextlib.suppress(RayError, TimeoutError):
             async with asyncio.timeout(_BEGINS_S):
-                client: Client | None = await _answer(self._actors[worker].end.remote())
+                client: Client | None = await answer(self._actors[worker].end.remote())
                 return client
         return None
-
-
-async def _answer(reference: Any) -> Any:  # noqa: ANN401 - whatever an actor answers
-    return await reference
 
 
 async def _in_time(reference: Any) -> Any:  # noqa: ANN401 - whatever an actor answers
@@ -131,7 +128,7 @@ async def _in_time(reference: Any) -> Any:  # noqa: ANN401 - whatever an actor a
     """
     try:
         async with asyncio.timeout(_BEGINS_S):
-            return await reference
+            return await answer(reference)
     except (TimeoutError, GetTimeoutError):
         raise ClusterError(
             f"the cluster has started no worker within {_BEGINS_S:.0f} s",
@@ -174,13 +171,17 @@ def connected(address: str | None) -> Iterator[None]:
         yield
         return
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    logging.getLogger("ray").setLevel(logging.ERROR)
     more: dict[str, Any] = {} if address or os.environ.get("RAY_ADDRESS") else {"include_dashboard": False}
     try:
-        ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR, configure_logging=False, **more)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # of Ray Client, which raises as well
+            ray.init(address=address, log_to_driver=False, configure_logging=False, **more)
     except (ConnectionError, RuntimeError, ValueError, OSError, RayError) as error:
         raise ClusterError(
             f"there is no Ray cluster at {_shown(address)}: {said(error)}",
-            remedy="see `ray status`; --ray-address names another one, without it one is started on this machine",
+            remedy="see `ray status`; --ray-address names another one, without it one is started on this machine; "
+            "a cluster that wants a token is reached with RAY_AUTH_MODE=token in the environment",
         ) from None
     try:
         yield

@@ -167,13 +167,6 @@ async def execute(run: Execution) -> Conditions:
     earlier = itertools.chain(read_records(run.folder), read_judgements(run.folder))
     budget = Budget(run.ceilings, run.stop, earlier)
     watch = ClientWatch()
-    session = {
-        "started_at": run.manifest.resumed_at[-1] if run.manifest.resumed_at else run.manifest.created_at,
-        "evalkit": run.manifest.evalkit,
-        "suite": run.manifest.suite.fingerprint,
-        "models": {model.name: model.fingerprint for model in run.manifest.models},
-        "prompts": {prompt.name: prompt.fingerprint for prompt in run.manifest.prompts},
-    }
     lines, judges_lines = _lines(run)
     if run.show_limits is not None:
         run.show_limits({model.name: _limit_of(lines[model.name]) for model in run.job.models if model.name in lines})
@@ -184,7 +177,7 @@ async def execute(run: Execution) -> Conditions:
         replace_scores(run.folder, ())  # all are given again, by the suite as it is now
     try:
         async with Workers() as workers:
-            with Journal(run.folder, session) as journal:
+            with Journal(run.folder, run.manifest.session()) as journal:
                 beside = (watch.run(), keep_synced(journal.sync), budget.watch_time())
                 async with asyncio.TaskGroup() as group:
                     helpers = [group.create_task(helper) for helper in beside]

@@ -197,6 +197,16 @@ class Manifest:
     limit_history: Mapping[str, tuple[tuple[float, int, str], ...]] = field(default_factory=dict)
     imported: Imported | None = None
 
+    def session(self) -> dict[str, Json]:
+        """Return the header of what a process writes that carries this run on: who asks what, since when."""
+        return {
+            "started_at": self.resumed_at[-1] if self.resumed_at else self.created_at,
+            "evalkit": self.evalkit,
+            "suite": self.suite.fingerprint,
+            "models": {model.name: model.fingerprint for model in self.models},
+            "prompts": {prompt.name: prompt.fingerprint for prompt in self.prompts},
+        }
+
 
 def write_manifest(folder: Path, manifest: Manifest) -> None:
     """Write manifest.json in one step."""

@@ -128,6 +128,7 @@ def test_the_crew_together_has_no_more_calls_in_flight_than_the_model_takes(tmp_
     setting = Setting(tmp_path, job_for(["m"], 200, concurrency=5), script=count, concurrency=5)
     asyncio.run(setting.together(3))
     assert most == 5
+    assert {name: limit() for name, limit in setting.limits.items()} == {"m": 5}
 
 
 def test_one_place_is_enough_for_many_workers(tmp_path: Path) -> None:

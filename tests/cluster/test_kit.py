@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-import pickle
 from pathlib import Path
-from types import SimpleNamespace
+from types import MappingProxyType, SimpleNamespace
 from typing import Any
 
 import pytest
@@ -15,26 +14,43 @@ from runs import Watcher, manifest_of
 from scripted import ScriptedProvider
 
 from evalkit.cluster.desk import Desk
-from evalkit.cluster.driver import kit_of
 from evalkit.cluster.executor import RayCluster, absorb_parts, cluster_problems
-from evalkit.cluster.kit import Block, Versions, check_versions, item, versions
+from evalkit.cluster.kit import Block, Item, Versions, check_versions, item, kit_of, unpacked, versions
 from evalkit.cluster.worker import Worker
-from evalkit.errors import ConfigError, EvalkitError
+from evalkit.errors import ConfigError, EvalkitError, Location
 from evalkit.runner.execute import Execution
 from evalkit.runner.journal import read_scores
 from evalkit.runner.manifest import Race
 from evalkit.scorers import compile_scorer
-from evalkit.types import Call, Case, Turn
+from evalkit.types import MISSING, Call, Case, CaseFile, Completion, Record, RecordError, Turn
 
 
 def entry(spec: Any) -> Any:
     return compile_scorer(spec, context=CONTEXT)
 
 
+def sent_and_received(*items: Item) -> tuple[Item, ...]:
+    return unpacked(Block(1, "m", "s", items).packed()).items
+
+
+def test_all_of_a_case_arrives() -> None:
+    call = Call("1", "m", "p", "c", 2)
+    files = MappingProxyType({"a.png": CaseFile("a.png", "ab12")})
+    where = Location(Path("cases.csv"), 7)
+    case = Case("c", {"n": [1, {"é": None}]}, {"x": 1}, ("t",), (), where, (Turn("on", "y"),), files, "eu")
+    record = Record("1", "m", "p", "c", 2, output="no", error=RecordError("timeout", "late"))
+    whole, plain = sent_and_received(Item(call, case, (), record, (Completion("hm"),)), Item(call, Case("d", {})))
+    assert whole.call == call
+    assert dataclasses.replace(whole.case, where=None) == dataclasses.replace(case, where=None)
+    assert str(whole.case.where) == "cases.csv:7"
+    assert (whole.record, whole.begun) == (record, (Completion("hm"),))
+    assert plain.case.expected is MISSING
+
+
 def test_a_case_brings_its_own_scorers_along() -> None:
     turn = Turn("and then?", "y", (entry("exact"),))
     case = Case("c", {}, "x", scorers=(entry({"contains": "x"}), entry({"starts_with": "x"})), turns=(turn,))
-    sent = pickle.loads(pickle.dumps(item(Call("1", "m", "p", "c", 1), case)))
+    (sent,) = sent_and_received(item(Call("1", "m", "p", "c", 1), case))
     whole = sent.whole()
     assert [one.spelling for one in whole.scorers] == [one.spelling for one in case.scorers]
     assert [one.spelling for one in whole.turns[0].scorers] == ['"exact"']

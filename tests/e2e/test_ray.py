@@ -149,10 +149,15 @@ def test_judges_are_asked_by_workers_and_once(workspace: Workspace, server: Kill
     assert (server.asked, server.judged) == (180, 90)
 
 
-def test_a_worker_that_is_killed_costs_its_calls_in_flight(workspace: Workspace, server: KillServer) -> None:
+@pytest.mark.parametrize("by", ["address", "client"])
+def test_a_worker_that_is_killed_costs_its_calls_in_flight(workspace: Workspace, server: KillServer, by: str) -> None:
+    """Whether the driver is a part of the cluster, or reaches it by ray://."""
     write(workspace, server.url, 2000)
     with ray_nodes(2) as nodes:
-        process = workspace.start(*on(nodes, 2))
+        way = ("--ray-address", getattr(nodes, by), "--ray-workers", "2")
+        process = workspace.start(
+            "run", "suite.yaml", "--no-stream", "--executor", "ray", *way, RAY_AUTH_MODE="disabled"
+        )
         folder = under_way(workspace)
         for count in (300, 900):
             wait_until(lambda count=count: server.asked > count and len(processes(folder)) >= 2)  # type: ignore[misc]
@@ -160,6 +165,7 @@ def test_a_worker_that_is_killed_costs_its_calls_in_flight(workspace: Workspace,
             os.kill(alive[0], signal.SIGKILL)
         _, err = process.communicate(timeout=240)
     assert process.returncode == 0, err
+    assert "Traceback" not in err
     assert set(answers(folder).values()) == {1}
     assert len(answers(folder)) == len(verdicts(folder)) == 2000
     assert 2000 <= server.asked <= 2000 + 2 * 8

@@ -142,6 +142,7 @@ class Setting:
     concurrency: int = 4
     ceilings: Ceilings = NO_CEILINGS
     providers: list[ScriptedProvider] = field(default_factory=list)
+    limits: dict[str, Callable[[], int]] = field(default_factory=dict)
     sessions: int = 0
 
     def make(self) -> dict[str, ScriptedProvider]:
@@ -154,7 +155,8 @@ class Setting:
         providers = self.make()
         starting = start(providers, providers)
         manifest = manifest_of(self.job)
-        return Execution(self.job, manifest, providers, starting, self.folder, watcher, stop, self.ceilings)
+        run = Execution(self.job, manifest, providers, starting, self.folder, watcher, stop, self.ceilings)
+        return dataclasses.replace(run, show_limits=self.limits.update)
 
     async def alone(self, watcher: Watcher | None = None, stop: asyncio.Event | None = None) -> Conditions:
         """Carry out on one machine."""

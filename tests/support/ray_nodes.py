@@ -1,13 +1,14 @@
-"""A Ray cluster of several nodes on this machine, in a process of its own: `python ray_nodes.py NODES CPUS`.
+"""A Ray cluster of several nodes on this machine, in a process of its own: `ray_nodes.py NODES CPUS [dashboard]`.
 
-Prints the cluster's address, then does what it is told on standard input: `remove` ends the last node as if its machine
-had failed; the end of the input ends the cluster.
+Prints its address, that for Ray Client and where it keeps its logs, then does what it is told on standard input:
+`remove` ends the last node as if its machine had failed; the end of the input ends the cluster.
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -21,10 +22,13 @@ def main() -> None:
 
     nodes, cpus = int(sys.argv[1]), int(sys.argv[2])
     with contextlib.redirect_stdout(sys.stderr):
-        head = {"num_cpus": 0, "include_dashboard": len(sys.argv) > 3, "dashboard_port": 0}
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            port = free.getsockname()[1]
+        shown = {"include_dashboard": len(sys.argv) > 3, "dashboard_port": 0}
+        head = {"num_cpus": 0, "ray_client_server_port": port, **shown}
         cluster = Cluster(initialize_head=True, head_node_args=head)
         others = [cluster.add_node(num_cpus=cpus) for _ in range(nodes)]
-    print(cluster.address, cluster.head_node.get_session_dir_path(), flush=True)  # noqa: T201
+    print(cluster.address, f"ray://127.0.0.1:{port}", cluster.head_node.get_session_dir_path(), flush=True)  # noqa: T201
     for line in sys.stdin:
         if line.strip() == "remove":
             with contextlib.redirect_stdout(sys.stderr):
@@ -36,9 +40,13 @@ def main() -> None:
 
 @dataclass
 class Nodes:
-    """A cluster that another process holds; `session` is the folder in which Ray keeps its logs."""
+    """A cluster that another process holds; `session` is the folder in which Ray keeps its logs.
+
+    `client` is its address for drivers that are no part of it.
+    """
 
     address: str
+    client: str
     session: Path
     process: subprocess.Popen[str]
 
@@ -55,14 +63,14 @@ class Nodes:
 def ray_nodes(nodes: int, cpus: int = 1, *, dashboard: bool = False) -> Iterator[Nodes]:
     """Hold a cluster of so many nodes, of so many processors each, for as long as this is entered."""
     command = [sys.executable, __file__, str(nodes), str(cpus), *(["dashboard"] if dashboard else [])]
-    env = {**os.environ, "RAY_USAGE_STATS_ENABLED": "0"}
+    env = {**os.environ, "RAY_USAGE_STATS_ENABLED": "0", "RAY_AUTH_MODE": "disabled"}
     process = subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=env
     )
     assert process.stdout
-    address, session = process.stdout.readline().split()
+    address, client, session = process.stdout.readline().split()
     try:
-        yield Nodes(address, Path(session), process)
+        yield Nodes(address, client, Path(session), process)
     finally:
         process.communicate(timeout=120)
 
