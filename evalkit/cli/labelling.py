@@ -14,7 +14,7 @@ import typer
 from evalkit.cli.asking import somebody_there
 from evalkit.cli.label_screen import counted_labels, people, warn_of_stale, write_out
 from evalkit.cli.messages import print_warning
-from evalkit.errors import ConfigError, Location
+from evalkit.errors import ConfigError, ExitCode, Location
 from evalkit.labelling.agreement import settle
 from evalkit.labelling.journal import ADJUDICATED, DEFAULT, Journal, annotators, choices_before, timestamp
 from evalkit.labelling.marks import History, Mark
@@ -188,6 +188,8 @@ def _check_terminal() -> None:
 def _say_what_became_of_it(path: Path, name: str, history: History, left: Left | None) -> None:
     from evalkit.labelling.app import Left
 
+    if left is Left.GONE:
+        raise typer.Exit(ExitCode.INTERRUPTED)  # nobody is left to tell
     done = sum(mark.labelled for mark in history.marks.values())
     if left is Left.WRITE:
         write_out(path, name)

@@ -15,15 +15,17 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Final
 
+import typer
 from rich.text import Text
 
-from evalkit.cli.messages import print_warning
+from evalkit.cli.noted import print_notes
 from evalkit.cli.screen import Console
 from evalkit.cli.sheet_screen import show
-from evalkit.errors import ConfigError, ExitCode
+from evalkit.cli.timed import TimeColumn
+from evalkit.errors import ConfigError, ExitCode, Location
 from evalkit.files import write_atomically
 from evalkit.imports.columns import var_name
-from evalkit.imports.draft import DraftCase, DraftRun, DraftSuite
+from evalkit.imports.draft import DraftCase, DraftRun, DraftSuite, Note
 from evalkit.imports.guess import guess
 from evalkit.imports.inputs import inputs_of, row_of
 from evalkit.imports.kinds import read
@@ -36,7 +38,6 @@ from evalkit.sampling.draw import Input, draw
 from evalkit.sampling.kinds import check_installed
 from evalkit.sampling.language import detector
 from evalkit.sampling.masking import Masker
-from evalkit.sampling.moments import moment
 from evalkit.sampling.personal import hidden
 from evalkit.scorers.values import as_text
 from evalkit.suite.ids import Ids
@@ -45,6 +46,11 @@ from evalkit.types import MISSING, Json
 _FILES: Final = (".jsonl", ".csv")
 _COLUMNS: Final = frozenset({"id", "expected", "tags", "data_policy"})
 """What columns of these names hold is no var."""
+_BESIDE: Final = frozenset({"answer", "request"})
+"""Kinds of changes that sampling makes good, or that are about what was answered, which no case here has."""
+_OF_SUITES: Final = frozenset({"model", "parameter", "setting"})
+"""Kinds of changes in what suites have beside their cases."""
+_EXPECTED: Final = "--expected COLUMN"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -73,10 +79,10 @@ def sample_source(wanted: Wanted, report: Path | None, *, as_json: bool) -> Exit
     _check_out(wanted.out)
     check_installed()
     with _doing(f"reading {wanted.source}"):
-        draft = _read(wanted)
-        cases, moments = _timed(draft.cases, wanted.time, alone=not wanted.options.tags)
+        draft, moments = _read(wanted)
+        cases = draft.cases
         # What is masked in the cases is not quoted in the report either, nor does it keep repeats apart.
-        texts = [one.text for one in inputs_of(dataclasses.replace(draft, cases=cases))]
+        texts = [one.text for one in inputs_of(draft)]
         if wanted.mask:
             texts = hidden(texts)
     with _doing(f"looking for kinds and repeats among {counted(len(cases), 'input')}"):
@@ -95,12 +101,14 @@ def sample_source(wanted: Wanted, report: Path | None, *, as_json: bool) -> Exit
     named = _write(dataclasses.replace(drawn, cases=list(_named(drawn.cases))), wanted.out)
     unread = sum(share.found - share.carried for share in draft.shares)
     found = Coverage(sample, texts, None if masker is None else masker.replaced, unread)
-    show("How well the sample covers the inputs", coverage_sheets(found), coverage_json(found), report, as_json=as_json)
+    notes = list(_notes(draft, wanted))
+    figures = {**coverage_json(found), "notes": [{**dataclasses.asdict(one), "where": str(one.where)} for one in notes]}
+    show("How well the sample covers the inputs", coverage_sheets(found), figures, report, as_json=as_json)
     if not as_json:
+        typer.echo()
+        print_notes("Lost:", [note for note in notes if note.lost])
+        print_notes("Changed:", [note for note in notes if not note.lost])
         _say_what_is_next(named, wanted)
-    if unread and (first := next((note for note in draft.notes if note.lost), None)):
-        why = hidden([first.message])[0] if wanted.mask else first.message
-        print_warning(f"{counted(unread, 'row')} could not be used; the first: {first.where}: {why}")
     return ExitCode.OK
 
 
@@ -115,45 +123,24 @@ def _check_out(out: Path) -> None:
         )
 
 
-def _read(wanted: Wanted) -> DraftSuite:
-    options = wanted.options
+def _read(wanted: Wanted) -> tuple[DraftSuite, Sequence[dt.datetime | None]]:
+    """Read the inputs, and when each was asked.
+
+    Raises:
+        ConfigError: it cannot be read, or holds no inputs, or no times where some are wanted.
+    """
+    options, kind = wanted.options, wanted.kind or guess(wanted.source) or "table"
     if wanted.text:
         options = dataclasses.replace(options, columns={var_name(column): column for column in wanted.text})
-    if wanted.time:  # a tag for now, as a var would be shown by the prompt
-        options = dataclasses.replace(options, tags=(*options.tags, wanted.time))
-    draft = read(wanted.kind or guess(wanted.source) or "table", wanted.source, options)
+    times = TimeColumn(wanted.source, options, wanted.time, is_table=kind == "table") if wanted.time else None
+    draft = read(kind, wanted.source, options if times is None else times.options)
     if isinstance(draft, DraftRun):
         raise ConfigError(f"{wanted.source} holds results, not inputs", remedy="sample from a table or a log")
     if not len(draft.cases):
         raise ConfigError(f"{wanted.source} holds no inputs", remedy="name another file, or see --text")
-    return draft
-
-
-def _timed(
-    cases: Sequence[DraftCase], column: str | None, *, alone: bool
-) -> tuple[list[DraftCase], list[dt.datetime | None]]:
-    """Take the times off the cases; `alone` where no other column than that of the times makes tags.
-
-    Raises:
-        ConfigError: there are none.
-    """
-    if column is None:
-        return list(cases), [None] * len(cases)
-    pairs = [_with_time(case, column, alone=alone) for case in cases]
-    moments = [at for _, at in pairs]
-    if not any(moments):
-        raise ConfigError(
-            f"no time can be read from {column!r}", remedy="name a column of ISO 8601 times, or of seconds since 1970"
-        )
-    return [case for case, _ in pairs], moments
-
-
-def _with_time(case: DraftCase, column: str, *, alone: bool) -> tuple[DraftCase, dt.datetime | None]:
-    if column in case.vars:
-        rest = {name: value for name, value in case.vars.items() if name != column}
-        return dataclasses.replace(case, vars=rest), moment(case.vars[column])
-    at = moment(case.tags[-1]) if case.tags else None
-    return (case if at is None and not alone else dataclasses.replace(case, tags=case.tags[:-1])), at
+    if times is None:
+        return dataclasses.replace(draft, cases=list(draft.cases)), [None] * len(draft.cases)
+    return times.taken_off(draft)
 
 
 def _masked(draft: DraftSuite, masker: Masker) -> DraftSuite:
@@ -236,9 +223,26 @@ def _csv(rows: Sequence[Mapping[str, Json]]) -> str:
     return text.getvalue()
 
 
+def _notes(draft: DraftSuite, wanted: Wanted) -> Iterator[Note]:
+    """What was not carried over as it stood, as far as a sample has to do with it; nothing masked is quoted."""
+    beside = _BESIDE | (_OF_SUITES if wanted.out.suffix.lower() in _FILES else frozenset())
+    for note in draft.notes:
+        if note.lost or not (note.kind in beside or _is_on_what_is_right(note)):
+            message = hidden([note.message])[0] if wanted.mask else note.message
+            yield dataclasses.replace(note, message=message, remedy=note.remedy.replace("--map", "--text"))
+    if wanted.options.expected is None and any(case.expected is not MISSING for case in draft.cases):
+        words = next((note.message for note in draft.notes if _is_on_what_is_right(note)), "what is right is known")
+        words = f"{words}, and left out: cases are to be labelled"
+        yield Note(Location(wanted.source), "expected", words, lost=False, remedy=f"keep it: {_EXPECTED}")
+
+
+def _is_on_what_is_right(note: Note) -> bool:
+    """Whether a note is on the guess at what is right, which there is where nobody names it."""
+    return not note.lost and note.remedy.endswith(_EXPECTED)
+
+
 def _say_what_is_next(written: Path, wanted: Wanted) -> None:
     console = Console()
-    console.print()
     console.print(Text(f"wrote {written}"), soft_wrap=True)
     if wanted.options.expected is None:
         console.print("Next, say what is right:", soft_wrap=True)

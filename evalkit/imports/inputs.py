@@ -5,11 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
-from evalkit.errors import ConfigError
-from evalkit.imports.draft import DraftCase, DraftRun, DraftSuite
-from evalkit.imports.guess import guess
-from evalkit.imports.kinds import read
-from evalkit.imports.options import ImportOptions
+from evalkit.imports.draft import DraftCase, DraftSuite
 from evalkit.scorers.values import as_text
 from evalkit.types import MISSING, Json
 
@@ -19,23 +15,6 @@ class Input(NamedTuple):
 
     text: str
     row: Mapping[str, Json]
-
-
-def read_inputs(source: str, options: ImportOptions, kind: str | None = None) -> list[Input]:
-    """Read the inputs of a table, a log, or anything else that becomes a suite.
-
-    Args:
-        source: a file, a folder, or `hf://org/name?split=test`.
-        options: how to read it.
-        kind: one of the KINDS; None to tell it from the source, a table in doubt.
-
-    Raises:
-        ConfigError: it cannot be read, or holds no inputs.
-    """
-    draft = read(kind or guess(source) or "table", source, options)
-    if isinstance(draft, DraftRun):
-        raise ConfigError(f"{source} holds results, not inputs", remedy="sample from a table or a log")
-    return list(inputs_of(draft))
 
 
 def inputs_of(draft: DraftSuite) -> Iterator[Input]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -28,14 +29,17 @@ from evalkit.scorers.values import as_text
 from evalkit.types import MISSING, Json
 
 _MORE: Final = 10
+_WATCH_S: Final = 0.5
+"""How often to look whether the terminal is still there."""
 _LOOK: Final = "Look at the answers to this case?\n\na    show them; it is kept that you looked\nesc  go on without"
 
 
 class Left(StrEnum):
-    """How a person left: to have the labels written, or to keep them in the journal."""
+    """How a person left: to have the labels written, to keep them in the journal, or with the terminal."""
 
     WRITE = "write"
     KEEP = "keep"
+    GONE = "gone"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +64,7 @@ class View:
 
 
 class LabelApp(App[Left]):
-    """The app. Returns how the person left; None where the terminal went away."""
+    """The app. Returns how the person left."""
 
     CSS_PATH = "label.tcss"
     ENABLE_COMMAND_PALETTE = False
@@ -77,6 +81,13 @@ class LabelApp(App[Left]):
         """Show the first case."""
         self.theme = "textual-dark"
         self.push_screen(LabelScreen(self._session, self._view))
+        if not self.is_headless:
+            self.set_interval(_WATCH_S, self._leave_if_alone)
+
+    def _leave_if_alone(self) -> None:
+        """Leave where the terminal has gone without a signal: Textual would read its end again and again."""
+        if not (sys.__stdin__ and sys.__stdin__.isatty()):
+            self.exit(Left.GONE)
 
     async def on_event(self, event: Event) -> None:
         """Take the keys of labels at once, so that none overtakes another."""

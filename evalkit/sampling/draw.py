@@ -18,6 +18,7 @@ from evalkit.sampling.kinds import Kinds, Vectors, embed, find_kinds
 from evalkit.sampling.personal import find_personal
 
 _BLOCK: Final = 4096
+_TIME: Final = "time"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +55,7 @@ class Sample:
         stands_for: how many inputs each of them is the nearest of the chosen to, itself and repeats counted.
         repeats: the inputs that were left out because they repeat another.
         kinds: the commonest first.
-        strata: per stratum the shares of its values, the largest first.
+        strata: per stratum the shares of its values, the largest first; of times the earliest.
         nearness: how near the nearest chosen one is to an input (cosine, 0 to 1): the 5 %, 50 % and 95 % quantiles.
         personal: the places of the chosen inputs that hold something that looks like personal data, by its kind.
     """
@@ -110,7 +111,7 @@ def draw(
         stands_for=tuple(int(count) for count in represented),
         repeats=tuple(repeats),
         kinds=_kind_shares(kinds, seen, chosen),
-        strata={name: _shares(column, seen, chosen) for name, column in values.items()},
+        strata={name: _shares(name, column, seen, chosen) for name, column in values.items()},
         nearness=_quantiles(nearness, seen),
         personal=_personal(texts, [kept[place] for place in chosen]),
     )
@@ -122,7 +123,7 @@ def _strata(inputs: Sequence[Input], detect: Callable[[str], str] | None) -> dic
     if detect is not None:
         found["language"] = strata.languages(texts, detect)
     if any(one.at for one in inputs):
-        found["time"] = strata.times([one.at for one in inputs])
+        found[_TIME] = strata.times([one.at for one in inputs])
     if any(one.tags for one in inputs):
         found["tag"] = strata.common([", ".join(sorted(one.tags)) or "none" for one in inputs])
     return found
@@ -151,10 +152,11 @@ def _kind_shares(kinds: Kinds, seen: Sequence[int], chosen: Sequence[int]) -> tu
     return tuple(sorted((KindShare(*row) for row in rows), key=lambda kind: (-kind.inputs, kind.name)))
 
 
-def _shares(column: Sequence[str], seen: Sequence[int], chosen: Sequence[int]) -> tuple[Share, ...]:
+def _shares(name: str, column: Sequence[str], seen: Sequence[int], chosen: Sequence[int]) -> tuple[Share, ...]:
     everywhere = strata.shares(column, seen)
     sample = strata.shares([column[place] for place in chosen], [1] * len(chosen))
-    return tuple(Share(value, share, sample.get(value, 0.0)) for value, share in everywhere.items())
+    order = sorted(everywhere) if name == _TIME else everywhere  # "from 2026-..." stands before "unknown"
+    return tuple(Share(value, everywhere[value], sample.get(value, 0.0)) for value in order)
 
 
 def _personal(texts: Sequence[str], chosen: Sequence[int]) -> Mapping[str, tuple[int, ...]]:

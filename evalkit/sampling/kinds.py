@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import warnings
 from collections.abc import Sequence
 from functools import partial
 from typing import Any, Final, NamedTuple
@@ -84,10 +85,12 @@ def find_kinds(vectors: Vectors, texts: Sequence[str], count: int, *, seed: int)
     count = max(1, min(count, distinct))
     cluster = _learn("cluster")
     method = cluster.MiniBatchKMeans if len(texts) > _MANY else cluster.KMeans
-    found = method(count, n_init=1, random_state=seed).fit(vectors)
-    of = found.labels_.astype(np.int64)
-    distance = np.linalg.norm(vectors - found.cluster_centers_[of], axis=1)
-    return Kinds(of, distance, _names(texts, of, count))
+    with warnings.catch_warnings():  # where the search finds fewer kinds than that, these are the kinds
+        warnings.simplefilter("ignore", _learn("exceptions").ConvergenceWarning)
+        found = method(count, n_init=1, random_state=seed).fit(vectors)
+    distance = np.linalg.norm(vectors - found.cluster_centers_[found.labels_], axis=1)
+    filled, of = np.unique(found.labels_, return_inverse=True)
+    return Kinds(of.astype(np.int64), distance, _names(texts, of, len(filled)))
 
 
 def _names(texts: Sequence[str], of: NDArray[np.int64], count: int) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 import sys
 
 import pytest
@@ -123,6 +124,96 @@ def test_what_is_no_time_does_not_become_a_tag(in_process, tmp_path) -> None:
     assert not any("tags" in case for case in _rows(tmp_path / "a.jsonl"))
 
 
+@pytest.fixture
+def timed(in_process, tmp_path):
+    """Sample all rows of a small table by their times; returns what is printed, and the tags of each case by text."""
+
+    def run(header, *rows, options=("--time", "at")):
+        with (tmp_path / "t.csv").open("w", newline="") as file:
+            csv.writer(file).writerows([header, *rows])
+        out = in_process("sample", "t.csv", "-o", "a.jsonl", "--near", 1, *options, width=200)
+        return out, {case["vars"]["q"]: case.get("tags", []) for case in _rows(tmp_path / "a.jsonl")}
+
+    return run
+
+
+def test_a_time_is_no_tag_and_no_tag_is_a_time(timed, tmp_path) -> None:
+    out, tags = timed(
+        ("q", "team", "at", "day"),
+        ("Where is my parcel", "web", "03/05/2026", "2026-05-03"),
+        ("I want a refund", "", "soon", ""),
+        ("The lamp is broken", "app;soon", "2026-05-01 10:00:00,123", "2026-05-01"),
+        ("", "web", "never", ""),
+        ("Who sells hubs", "app", "", "2026-05-04"),
+        options=("--tags", "team", "--tags", "day", "--time", "at"),
+    )
+    assert tags == {
+        "Where is my parcel": ["web", "2026-05-03"],
+        "I want a refund": [],
+        "The lamp is broken": ["app", "soon", "2026-05-01"],
+        "Who sells hubs": ["app", "2026-05-04"],
+    }
+    assert "t.csv:2: 2 of 3 times in `at` cannot be read, the first: '03/05/2026'. Write times as ISO 8601" in out
+    assert re.search(r"from 2026-05-01 +25.0 %", out)
+    assert re.search(r"unknown +75.0 %", out)
+
+
+def test_times_that_can_all_be_read_are_no_news(timed) -> None:
+    assert "Changed:" not in timed(("q", "at"), ("Where is it", "1777629600"), ("A refund", ""))[0]
+
+
+def test_a_column_of_tags_stays_one_beside_a_time(timed) -> None:
+    _, tags = timed(("q", "at", "tags"), ("Where is it", "2026-05-01", "web;vip"), ("A refund", "2026-05-02", ""))
+    assert tags == {"Where is it": ["web", "vip"], "A refund": []}
+
+
+def test_cases_have_their_time_as_a_var(in_process, tmp_path) -> None:
+    cases = [{"vars": {"q": topic, "at": f"2026-05-{n + 1:02}"}, "tags": ["x"]} for n, topic in enumerate(_TOPICS)]
+    (tmp_path / "c.jsonl").write_text("\n".join(map(json.dumps, cases)))
+    out = in_process("sample", "c.jsonl", "-o", "a.jsonl", "--time", "at")
+    assert "from 2026-05-01" in out
+    assert all(set(case["vars"]) == {"q"} and case["tags"] == ["x"] for case in _rows(tmp_path / "a.jsonl"))
+    in_process("sample", "c.jsonl", "-o", "new", "--time", "at")
+    prompt = (tmp_path / "new" / "prompts" / "imported.yaml").read_text()
+    assert "{{ q }}" in prompt
+    assert "{{ at }}" not in prompt
+
+
+def test_what_was_left_out_and_changed_is_told(in_process, tmp_path) -> None:
+    rows = ["id,my question,label,note", *(f"{n},{topic},{n % 2},x" for n, topic in enumerate(_TOPICS)), "10,,1,x"]
+    (tmp_path / "t.csv").write_text("\n".join(rows))
+    out = in_process("sample", "t.csv", "-o", "a.jsonl", "--text", "my question", width=200)
+    lost, changed = out.partition("Lost:")[2].split("Changed:")
+    assert "t.csv:12: there is no input in this row" in lost
+    assert "t.csv: `my question` is called `my_question` in prompts" in changed
+    assert "t.csv: left out: note. Name what is wanted with --text" in changed
+    assert "`label` was taken for what is right, and left out: cases are to be labelled. Keep it: --exp" in changed
+    told = json.loads(in_process("sample", "t.csv", "-o", "b.jsonl", "--text", "my question", "--json"))
+    assert [note["where"] for note in told["notes"] if note["lost"]] == ["t.csv:12"]
+    assert "Lost:" not in in_process("sample", "t.csv", "-o", "c.jsonl", "--expected", "label", "--text", "note")
+
+
+def test_of_a_log_only_what_the_sample_holds_is_told(in_process, tmp_path) -> None:
+    calls = [
+        {"request": {"model": "m", "temperature": n / 10, "messages": [{"role": "user", "content": topic}]}}
+        | {"response": "yes"}
+        for n, topic in enumerate(_TOPICS)
+    ]
+    (tmp_path / "log.jsonl").write_text("\n".join(map(json.dumps, [*calls, {"request": 1}])))
+    cases = in_process("sample", "log.jsonl", "-o", "a.jsonl", "-n", 4, width=200)
+    suite = in_process("sample", "log.jsonl", "-o", "new", "-n", 4, width=200)
+    assert "temperature" in suite
+    assert "temperature" not in cases
+    assert "outputs.jsonl" not in cases + suite
+
+
+def test_notes_quote_nothing_that_is_masked(in_process, tmp_path) -> None:
+    rows = ["q,at", *(f"{topic},2026-05-01" for topic in _TOPICS), "call me,jo@example.com"]
+    (tmp_path / "t.csv").write_text("\n".join(rows))
+    out = in_process("sample", "t.csv", "-o", "a.jsonl", "--time", "at", "--mask", width=200)
+    assert "the first: '[EMAIL]'" in out
+
+
 def test_a_folder_gets_a_suite_that_can_be_labelled(in_process, logs, tmp_path) -> None:
     out = in_process("sample", logs, "-n", 5, "-o", "new", "--text", "message", "--time", "at")
     suite = (tmp_path / "new" / "suite.yaml").read_text()
@@ -149,6 +240,13 @@ def test_what_cannot_be_used_is_refused(in_process, logs, tmp_path, more, words)
 def test_a_missing_library_is_named_before_any_work(in_process, logs, monkeypatch) -> None:
     monkeypatch.setitem(sys.modules, "sklearn.cluster", None)
     assert "pip install 'evalkit-cli[sample]'" in in_process("sample", logs, "-o", "a.jsonl", code=2)
+
+
+def test_fewer_kinds_than_were_looked_for_are_no_news(in_process, tmp_path) -> None:
+    (tmp_path / "t.csv").write_text("\n".join(["q", *_TOPICS, "call me"]))
+    told = json.loads(in_process("sample", "t.csv", "-o", "a.jsonl", "--json"))
+    assert sum(kind["inputs"] for kind in told["kinds"]) == 11
+    assert all(kind["inputs"] and kind["name"] for kind in told["kinds"])
 
 
 def test_results_are_no_inputs(in_process, tmp_path) -> None:

@@ -11,7 +11,7 @@ import time
 import pytest
 
 from evalkit.errors import ConfigError, EvalkitError
-from evalkit.imports.inputs import read_inputs
+from evalkit.imports.inputs import inputs_of
 from evalkit.imports.options import AS_THEY_ARE, ImportOptions
 from evalkit.imports.table import read
 from evalkit.imports.write import write_suite
@@ -321,7 +321,7 @@ def test_limit(tmp_path):
 
 def test_inputs_are_texts_with_their_rows(tmp_path):
     (tmp_path / "t.csv").write_text("q,context,expected,tags\nwhere?,here,x,a;b\n")
-    ((text, row),) = read_inputs(str(tmp_path / "t.csv"), AS_THEY_ARE)
+    ((text, row),) = inputs_of(read(tmp_path / "t.csv", AS_THEY_ARE))
     assert text == "where?\nhere"
     assert row == {"vars": {"q": "where?", "context": "here"}, "expected": "x", "tags": ["a", "b"]}
 

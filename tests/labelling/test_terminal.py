@@ -76,3 +76,15 @@ def test_a_kill_in_the_middle_loses_nothing(suite):
     labels = [json.loads(line)["expected"] for line in (suite / "more.jsonl").read_text().splitlines()]
     assert labels == ["bug", "billing", "billing"]
     assert list((suite / "tickets.yaml.labels").iterdir()) == [suite / "tickets.yaml.labels" / "me.jsonl"]
+
+
+@pytest.mark.parametrize("opened", ["", "t"], ids=["case", "dialog"])
+def test_without_its_terminal_it_ends_and_keeps_the_labels(suite, opened):
+    with Terminal("label", "tickets.yaml", cwd=suite) as terminal:
+        terminal.wait_for("0 of 4 labelled")
+        terminal.answer("2", "1 of 4 labelled")
+        if opened:
+            terminal.answer(opened, "A note on this case")
+        assert terminal.vanish() == 130
+    (journal,) = (suite / "tickets.yaml.labels").iterdir()
+    assert json.loads(journal.read_text().splitlines()[-1])["label"] == "bug"

@@ -9,6 +9,7 @@ import pytest
 
 from evalkit.sampling.choose import Balance
 from evalkit.sampling.draw import Input, Sample, draw
+from evalkit.sampling.language import detector
 from evalkit.sampling.strata import common, lengths, times
 
 _COMMON = [
@@ -63,6 +64,8 @@ def test_shares_of_tags_and_times_are_kept() -> None:
     strata = draw(inputs, 40, near=1).strata
     for stratum in ("tag", "time", "length"):
         assert all(abs(share.inputs - share.sample) <= 0.1 for share in strata[stratum]), stratum
+    spans = [share.value for share in strata["time"]]
+    assert spans == sorted(spans)
 
 
 def test_what_is_short_of_choices_by_now_goes_first() -> None:
@@ -84,6 +87,11 @@ def test_languages_are_told_by_whoever_is_asked() -> None:
         detect=lambda text: "de" if text.startswith("Wo") else "en",
     )
     assert {share.value for share in sample.strata["language"]} == {"en", "de"}
+
+
+def test_a_text_of_no_language_is_called_so() -> None:
+    pytest.importorskip("py3langid")
+    assert [detector()(text) for text in ("Where is my parcel?", "12345")] == ["en", "none"]
 
 
 @pytest.mark.parametrize(

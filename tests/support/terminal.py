@@ -83,6 +83,16 @@ class Terminal:
             self._process.send_signal(signal.SIGKILL)
         self._process.wait()
 
+    def vanish(self) -> int:
+        """Close the terminal, of which the command hears no signal; returns the exit code with which it ends.
+
+        Raises:
+            TimeoutExpired: it goes on without.
+        """
+        os.close(self._main)
+        self._main = os.open(os.devnull, os.O_RDONLY)
+        return self._process.wait(timeout=PATIENCE_S)
+
     def finished(self) -> tuple[int, str]:
         """Wait until it has ended by itself; returns its exit code and what is on the screen."""
         self._read_until(lambda: False, "the end of", to_the_end=True)
