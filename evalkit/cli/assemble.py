@@ -11,12 +11,13 @@ from pathlib import Path
 from typing import Final
 
 from evalkit import __version__
+from evalkit.cli.named import find_models
 from evalkit.cli.quantities import AUTO
 from evalkit.cli.racing import NO_RACE, RaceChoice, race_of, race_problems
 from evalkit.cli.voice import ALOUD, Voice
 from evalkit.cluster.executor import RayCluster, cluster_problems
 from evalkit.errors import ConfigError, ConfigErrors, Location, NothingRanError, one_or_many
-from evalkit.models.config import choose, find_models_file, load_models
+from evalkit.models.config import find_models_file, load_models
 from evalkit.models.functions import function_model
 from evalkit.models.litellm import litellm_prices
 from evalkit.models.price_table import with_prices
@@ -257,7 +258,8 @@ def _models(choice: Choice, suite: Suite, file: Path | None) -> tuple[Model, ...
         raise ConfigError(
             "no models to ask", where=Location(suite.path), remedy="list some under `models:`, or name one with -m"
         )
-    found = models_named(names, file, choice.price_file) if file and names else ()
+    given_by = None if choice.models else suite
+    found = models_named(names, file, given_by, choice.price_file) if file and names else ()
     if taken := [model.name for model in (*found, *_judges(choice, suite, file)) if model.name in choice.functions]:
         raise ConfigError(f"the name {taken[0]!r} is that of a configured model", remedy="call the function otherwise")
     functions = (function_model(name, function) for name, function in choice.functions.items())
@@ -266,12 +268,14 @@ def _models(choice: Choice, suite: Suite, file: Path | None) -> tuple[Model, ...
 
 def _judges(choice: Choice, suite: Suite, file: Path | None) -> tuple[Model, ...]:
     """Find the models that the suite's scorers ask."""
-    return models_named(suite.judges, file, choice.price_file) if file and suite.judges else ()
+    return models_named(suite.judges, file, suite, choice.price_file) if file and suite.judges else ()
 
 
-def models_named(names: Sequence[str], file: Path, price_file: Path | None = None) -> tuple[Model, ...]:
-    """Find models by name in a models file, with the prices in force today."""
-    chosen = choose(names, load_models(file), file)
+def models_named(
+    names: Sequence[str], file: Path, suite: Suite | None, price_file: Path | None = None
+) -> tuple[Model, ...]:
+    """Find models by the names that a suite or, without one, the command line gives; with the prices in force today."""
+    chosen = find_models(names, load_models(file), file, suite)
     given = litellm_prices(price_file) if price_file else None
     return with_prices(chosen, dt.datetime.now(dt.UTC).date(), given)
 

@@ -14,9 +14,10 @@ from typing import Final, NamedTuple
 from rich.text import Text
 
 from evalkit import __version__
+from evalkit.cli.named import find_models
 from evalkit.cli.screen import Console
 from evalkit.errors import ConfigError, ConfigErrors, ExitCode
-from evalkit.models.config import choose, find_models_file, load_models
+from evalkit.models.config import find_models_file, load_models
 from evalkit.providers.build import Providers
 from evalkit.providers.reach import Reached, reach
 from evalkit.providers.weights import cache_dir
@@ -159,7 +160,7 @@ def _chosen(suite: Path | None, file: Path | None) -> list[Model]:
         return list(load_models(file or find_models_file(Path())).values())
     loaded = load_suite(suite, allow_code=True)
     path = file or find_models_file(suite.parent)
-    return list(choose([*loaded.models, *loaded.judges], load_models(path), path))
+    return list(find_models([*loaded.models, *loaded.judges], load_models(path), path, loaded))
 
 
 def _ready(model: Model, *, online: bool) -> Iterator[Finding]:

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import dataclasses
 import datetime as dt
+import shlex
 import signal
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -13,10 +14,10 @@ from typing import NamedTuple
 
 from evalkit.analysis import RunSummary, load_run
 from evalkit.cli.assemble import Assembly
+from evalkit.cli.mending import to_mend
 from evalkit.cli.preflight import preflight
 from evalkit.cli.progress import Progress, make_progress
 from evalkit.cli.screen import print_how_to_go_on, print_how_to_report, print_results
-from evalkit.cli.voice import Voice
 from evalkit.cluster.executor import absorb_parts
 from evalkit.errors import CallError, ExitCode, NothingRanError
 from evalkit.eventloop import new_event_loop
@@ -50,7 +51,7 @@ def conduct(assembly: Assembly) -> Ended:
         if folder is None:
             return Ended(ExitCode.INTERRUPTED, None)
         try:
-            run = _report(folder, assembly.voice)
+            run = _report(folder, assembly)
         except KeyboardInterrupt:
             print_how_to_report(folder)
             return Ended(ExitCode.INTERRUPTED, folder)
@@ -73,11 +74,13 @@ def _asked(assembly: Assembly, held: contextlib.ExitStack) -> Conductor:
     return conductor
 
 
-def _report(folder: Path, voice: Voice) -> RunSummary:
+def _report(folder: Path, assembly: Assembly) -> RunSummary:
     """Write a run's reports, and print what it came to."""
     reports = write_reports(load_run(folder))
-    print_results(reports, voice)
-    return reports.summary
+    run = reports.summary
+    early = run.manifest.stopped or run.missing  # how to go on is said then in any case
+    print_results(reports, assembly.voice, () if early else to_mend(run, assembly.job.models))
+    return run
 
 
 @contextlib.contextmanager
@@ -201,5 +204,6 @@ async def _one_started(starting: Mapping[str, asyncio.Task[CallError | None]]) -
     failed = ((name, task.result()) for name, task in starting.items())
     reasons = "; ".join(f"{name}: {error.message}" for name, error in failed if error is not None)
     raise NothingRanError(
-        f"no model could be reached: {reasons}", remedy="nothing was asked, nothing is lost; see `evalkit models`"
+        f"no model could be reached: {reasons}",
+        remedy=f"nothing was asked; mend it, and try with: {shlex.join(['evalkit', 'models', 'check', *starting])}",
     )

@@ -44,13 +44,14 @@ def check(
     file: _File = None,
 ) -> None:
     """Ask each model for one word, and show what came: key, name, protocol, token counts, streaming, time."""
+    from evalkit.cli.named import find_models
     from evalkit.cli.preflight import check_models
     from evalkit.cli.screen import print_probes
-    from evalkit.models.config import choose, find_models_file, load_models
+    from evalkit.models.config import find_models_file, load_models
 
     path = file or find_models_file(Path())
     configured = load_models(path)
-    probes = check_models(choose(names or list(configured), configured, path))
+    probes = check_models(find_models(names or list(configured), configured, path))
     print_probes(probes)
     raise typer.Exit(ExitCode.OK if all(probe.ok for probe in probes) else ExitCode.INCOMPLETE)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 
+from evalkit.cli.mending import look_at
 from evalkit.errors import CallError, ConfigError, ErrorKind, NothingRanError
 from evalkit.eventloop import new_event_loop
 from evalkit.providers.base import Provider
@@ -75,11 +76,15 @@ async def preflight(
         probes = await asyncio.gather(
             *(_probe_soon(model, own.by_model[model.name], starting[model.name]) for model in reversed(once.values()))
         )
-    failed = [f"{one.model}: {one.error.message}" for one in probes if one.error and one.error.kind in _LASTING]
+    by_name = {model.name: model for model in once.values()}
+    failed = {one.model: one.error for one in probes if one.error and one.error.kind in _LASTING}
     if failed:
+        hints = dict.fromkeys(filter(None, (look_at(by_name[name], error.kind) for name, error in failed.items())))
+        told = "; ".join(f"{name}: {error.message}" for name, error in failed.items())
         raise NothingRanError(
-            f"a first small call failed, so nothing else was asked: {'; '.join(failed)}",
-            remedy="mend it, leave the model out (-m chooses models), or ask the others with --keep-going",
+            f"a first small call failed, so nothing else was asked: {told}",
+            remedy=f"{'; '.join(hints) or 'mend it'}; or leave the model out (-m chooses models), "
+            "or ask the others with --keep-going",
         )
 
 

@@ -53,8 +53,9 @@ def _prices_of(
     Raises:
         ConfigError: there is neither; or the models file is wrong.
     """
+    from evalkit.cli.named import find_models
     from evalkit.errors import ConfigError
-    from evalkit.models.config import choose, load_models
+    from evalkit.models.config import load_models
     from evalkit.models.matrix import members
     from evalkit.models.table import provider_table
 
@@ -69,7 +70,7 @@ def _prices_of(
             remedy="name the file with --models, or a model as PROVIDER/MODEL-ID, such as openai/gpt-4o",
         )
     else:
-        for found in choose([name], configured, path):
+        for found in find_models([name], configured, path):
             yield found.name, prices.find(found, on), found.gpu
 
 

@@ -139,7 +139,7 @@ def score_file(
     suite = _suite(path, suite_file, spellings, allow_code=allow_code)
     known = {case.id: case for case in suite.cases}
     check_outputs(path, known, suite.scorers)
-    judges = _judges(suite, models_file)
+    judges = _judges(suite, models_file, typed=suite_file is None)
     _check_judges(suite, judges, suite.cases, ceilings)
     lines: list[str] = []
     printed = Printed()
@@ -203,10 +203,11 @@ def _check_target(out: Path, source: Path) -> None:
         raise ConfigError(f"--out {out}: the folder {out.parent} cannot be written to", remedy=remedy)
 
 
-def _judges(suite: Suite, models_file: Path | None) -> tuple[Model, ...]:
+def _judges(suite: Suite, models_file: Path | None, *, typed: bool = False) -> tuple[Model, ...]:
     if not suite.judges:
         return ()
-    return models_named(suite.judges, models_file or find_models_file(Path(suite.path).parent))
+    file = models_file or find_models_file(Path(suite.path).parent)
+    return models_named(suite.judges, file, None if typed else suite)
 
 
 def _check_judges(suite: Suite, judges: Sequence[Model], cases: Sequence[Case], ceilings: Ceilings) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -132,13 +132,13 @@ _ANSWERS = {"yes": ("yes", "green"), "no": ("no", "red"), "not asked": ("not ask
 _YES_NO = {True: "yes", False: "no"}
 
 
-def print_results(reports: Reports, voice: Voice = ALOUD) -> None:
-    """Print a run's table and where its report is; or, if a program asked, its figures."""
+def print_results(reports: Reports, voice: Voice = ALOUD, remedies: Iterable[str] = ()) -> None:
+    """Print a run's table, what went wrong, what to do about it, and where its report is; to a program, its figures."""
     console = Console(stderr=voice.aside)
     run = reports.summary
     if not voice.quiet:
         _print_figures(console, run)
-    for line in terminal_lines(run):
+    for line in (*terminal_lines(run), *remedies):
         _print_sentence(Console(stderr=True) if voice.quiet else console, line, "yellow")
     if not voice.quiet:
         console.print(Text(f"case by case, in a browser: {reports.html}"), soft_wrap=True)
