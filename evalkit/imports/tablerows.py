@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, TextIO, TypeAlias
+from typing import Final, TextIO, TypeAlias
 
 from evalkit.errors import ConfigError, Location
 from evalkit.imports.jsonfiles import read_document, read_lines, unreadable
+from evalkit.suite.delimited import by_column, records
 from evalkit.suite.rows import Row
 from evalkit.types import Json
-
-if TYPE_CHECKING:
-    from _csv import Reader
 
 TableRow: TypeAlias = tuple[Location, Mapping[str, Json] | ConfigError]
 """A row, or what is wrong with it."""
@@ -21,7 +18,6 @@ TableRow: TypeAlias = tuple[Location, Mapping[str, Json] | ConfigError]
 _MOST_COLUMNS: Final = 1_000
 _LISTS: Final = ("rows", "data", "cases", "examples", "samples", "tests", "questions", "items", "train", "test")
 _BOMS: Final = {b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
-_SEPARATORS: Final = ",;\t|"
 
 
 def table_rows(source: Path | str) -> Iterator[TableRow]:
@@ -74,49 +70,17 @@ def _undecodable(path: Path) -> int | None:
 
 
 def _cells(file: TextIO, path: Path) -> Iterator[TableRow]:
-    separator, skipped = _separator(file, path)
-    reader = csv.reader(file, delimiter=separator, strict=True)
     header: list[str] = []
-    for where, cells in _records(reader, path, skipped):
-        if isinstance(cells, ConfigError):
+    for record in records(file, path):
+        if isinstance(record, ConfigError):
             if not header:
-                raise cells
-            yield where, cells
-        elif any(cells):
+                raise record
+            yield record.where or Location(path), record
+        elif any(record.cells):
             if header:
-                yield where, _row(header, cells, where)
+                yield record.where, by_column(header, record)
             else:
-                header = _header(cells, where)
-
-
-def _records(reader: Reader, path: Path, skipped: int) -> Iterator[tuple[Location, list[str] | ConfigError]]:
-    """Go through records, which may be several lines each; one that is broken off does not end the table."""
-    while True:
-        where = Location(path, skipped + reader.line_num + 1)
-        try:
-            yield where, next(reader)
-        except StopIteration:
-            return
-        except csv.Error as error:
-            remedy = "close every quote; a quote inside a cell is written twice"
-            yield where, ConfigError(f"this is not CSV: {error}", where=where, remedy=remedy)
-
-
-def _separator(file: TextIO, path: Path) -> tuple[str, int]:
-    """Tell what stands between cells: a tab in .tsv, else what the first line says or has most of.
-
-    Returns:
-        It, and how many lines come before the header: one where the first says `sep=;`, as Excel writes it. The file
-        stands after these.
-    """
-    first = file.readline(1 << 20)
-    said = first.rstrip("\r\n")
-    if len(said) == len("sep=;") and said.lower().startswith("sep="):
-        return said[-1], 1
-    file.seek(0)
-    if path.suffix.lower() == ".tsv":
-        return "\t", 0
-    return max(_SEPARATORS, key=lambda one: len(next(csv.reader([first], delimiter=one), []))), 0
+                header = _header(record.cells, record.where)
 
 
 def _header(cells: list[str], where: Location) -> list[str]:
@@ -128,16 +92,6 @@ def _header(cells: list[str], where: Location) -> list[str]:
         name = cell.strip() or f"column {number}"
         names.append(f"{name} {number}" if name in names else name)
     return names
-
-
-def _row(header: list[str], cells: list[str], where: Location) -> Mapping[str, Json] | ConfigError:
-    if len(cells) == len(header):
-        return dict(zip(header, cells, strict=True))
-    return ConfigError(
-        f"this row has {len(cells)} cells, the header {len(header)}",
-        where=where,
-        remedy="put a cell that contains the separator, a quote or a line break in double quotes",
-    )
 
 
 def _json_lines(path: Path) -> Iterator[TableRow]:

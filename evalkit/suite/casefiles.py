@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
+from typing import TextIO
 
 from evalkit.errors import ConfigError, Location
+from evalkit.suite.delimited import Record, by_column, records
 from evalkit.suite.jsontext import parse_json
 from evalkit.suite.rows import Row, Rows
 from evalkit.yaml12 import read_text
@@ -49,7 +50,7 @@ def json_rows(path: Path) -> Rows:
 
 
 def csv_rows(path: Path) -> Rows:
-    """Read RFC 4180 with a header; every cell is text."""
+    """Read RFC 4180 with a header, or what spreadsheets write with `;` or a tab for the comma; every cell is text."""
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             yield from _csv_rows(file, path)
@@ -59,40 +60,39 @@ def csv_rows(path: Path) -> Rows:
         raise _first_bad_line(path, error) from None
 
 
-def _csv_rows(file: Iterable[str], path: Path) -> Rows:
-    reader = csv.reader(file, strict=True)
+def _csv_rows(file: TextIO, path: Path) -> Rows:
     header: list[str] | None = None
-    line = 1
-    try:
-        for cells in reader:
-            if cells and header is None:
-                header = _header(cells, Location(path, line))
-            elif cells and header:
-                yield _csv_row(header, cells, Location(path, line))
-            line = reader.line_num + 1
-    except csv.Error as error:
-        raise ConfigError(f"this is not CSV: {error}", where=Location(path, line)) from None
+    for record in records(file, path):
+        if isinstance(record, ConfigError):
+            if header is None:
+                raise record
+            yield record
+        elif header is None:
+            header = _header(record)
+        else:
+            yield _csv_row(header, record)
 
 
-def _header(cells: list[str], where: Location) -> list[str]:
-    names = [cell.strip() for cell in cells]
+def _header(record: Record) -> list[str]:
+    """Take the names of the columns from a table's first record.
+
+    Raises:
+        ConfigError: a column has no name, or that of another.
+    """
+    names = [cell.strip() for cell in record.cells]
     if "" in names:
-        raise ConfigError(f"column {names.index('') + 1} has no name", where=where)
+        raise ConfigError(f"column {names.index('') + 1} has no name", where=record.where)
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice:
-        raise ConfigError(f'two columns are called "{twice}"', where=where)
+        raise ConfigError(f'two columns are called "{twice}"', where=record.where)
     return names
 
 
-def _csv_row(header: list[str], cells: list[str], where: Location) -> Row | ConfigError:
-    if len(cells) != len(header):
-        return ConfigError(
-            f"this row has {len(cells)} cells, the header {len(header)}",
-            where=where,
-            remedy="put a cell that contains a comma, a quote or a line break in double quotes",
-        )
-    data = dict(zip(header, cells, strict=True))
-    return Row({name: cell for name, cell in data.items() if name != "id" or cell}, where)
+def _csv_row(header: list[str], record: Record) -> Row | ConfigError:
+    data = by_column(header, record)
+    if isinstance(data, ConfigError):
+        return data
+    return Row({name: cell for name, cell in data.items() if name != "id" or cell}, record.where)
 
 
 def _first_bad_line(path: Path, error: UnicodeDecodeError) -> ConfigError:

@@ -21,6 +21,7 @@ from yaml.nodes import CollectionNode, MappingNode, Node, ScalarNode, SequenceNo
 
 from evalkit.errors import ConfigError, Location, one_or_many
 from evalkit.files import write_atomically
+from evalkit.suite.delimited import Record, records
 from evalkit.suite.loader import LITERAL_KEYS, load_suite
 from evalkit.suite.paths import beside
 from evalkit.types import MISSING, Case, Json, Suite
@@ -216,7 +217,8 @@ def _json_row(text: _Text, case: NewCase, columns: Mapping[str, str]) -> str:
 
 def _csv_row(file: Path, text: _Text, case: NewCase, columns: Mapping[str, str]) -> _Addition:
     """Write a row of CSV. Every cell is text, and a var without one is empty."""
-    header = [cell.strip() for cell in next(csv.reader(line for line in text.lines if line.strip()))]
+    first = _first_record(file)
+    header = [cell.strip() for cell in first.cells]
     meant = {source: name for name, source in columns.items()}
     names = [meant.get(column, column) for column in header]
     given = {name: _cell(value) for name, value in case.vars.items()}
@@ -230,10 +232,18 @@ def _csv_row(file: Path, text: _Text, case: NewCase, columns: Mapping[str, str])
             remedy=f"its columns are: {', '.join(header)}",
         )
     out = io.StringIO()
-    csv.writer(out, lineterminator="\n").writerow([cells.get(name, "") for name in names])
+    csv.writer(out, lineterminator="\n", delimiter=first.separator).writerow([cells.get(name, "") for name in names])
     own = {name: given.get(name, "") for name in names if name not in _CASE_COLUMNS}
     expected = cells.get("expected", "") if "expected" in names else MISSING
     return _Addition(file, text, out.getvalue(), dataclasses.replace(case, vars=own, expected=expected))
+
+
+def _first_record(file: Path) -> Record:
+    with file.open(encoding="utf-8-sig", newline="") as table:
+        first = next(records(table, file))
+    if isinstance(first, ConfigError):
+        raise first
+    return first
 
 
 def _cell(value: Json) -> str:

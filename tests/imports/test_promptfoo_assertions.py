@@ -366,3 +366,19 @@ def test_notes_lead_to_the_line(tmp_path: Path) -> None:
     [note] = [note for note in draft.notes if note.lost]
     assert (Path(note.where.path).name, note.where.line) == ("promptfooconfig.yaml", 7)
     assert Share("assertions", 2, 1) in draft.shares
+
+
+def test_notes_beyond_the_first_thousands_are_told_as_a_number(tmp_path: Path) -> None:
+    """Also where what is lost comes after remarks that are too many: it still needs consent."""
+    tests = "".join(f"- {{vars: {{q: '{n}'}}, oddity: 1}}\n" for n in range(2_100))
+    lost_ones = "- {vars: {q: x}, assert: [{type: select-best}]}\n- {vars: {q: y}, assert: [{type: human}]}\n"
+    draft = imported(tmp_path, f"{HEAD}tests:\n{tests}{lost_ones}")
+    told = [(note.where.line, note.kind, note.message, note.lost) for note in draft.notes if "..." in note.message]
+    first = len(HEAD.splitlines()) + 2
+    assert told == [
+        (first + 2_000, "test", "... and 100 more of this kind", False),
+        (first + 2_100, "assertion", "... and 2 more of this kind", True),
+    ]
+    assert draft.todo[-1] == "... and 2 more, which the import tells"
+    (share,) = (share for share in draft.shares if share.kind == "tests")
+    assert (share.found, share.carried) == (2_102, 2_100)

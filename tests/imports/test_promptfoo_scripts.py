@@ -259,12 +259,9 @@ def said_by_python(script: str, output: str) -> bool:
     return bool(said)
 
 
+NO_PYTHON = ["import os", "__import__('os').system('x')", "x = 1", "1 +"]
 OTHER_PYTHON = [
-    "import os",
-    "__import__('os').system('x')",
-    "x = 1",
     "[o for o in output]",
-    "1 +",
     "any(x for x in output if x)",
     "all(x for x, y in json.loads(output))",
     "output is 'x'",
@@ -275,7 +272,10 @@ OTHER_PYTHON = [
 
 
 def test_other_python_is_not_run(tmp_path: Path) -> None:
-    assert len(lost(asserting_each(tmp_path, OTHER_PYTHON, "python"))) == len(OTHER_PYTHON)
+    assert len(lost(asserting_each(tmp_path, NO_PYTHON, "python"))) == len(NO_PYTHON)
+    draft = asserting_each(tmp_path, OTHER_PYTHON, "python")
+    assert lost(draft) == []
+    assert [list(spec) for case in draft.cases for spec in case.scorers] == [["python"]] * len(OTHER_PYTHON)
 
 
 def test_a_script_that_fails_on_the_way_fails_when_negated_too(tmp_path: Path) -> None:

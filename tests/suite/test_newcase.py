@@ -76,6 +76,7 @@ def test_a_blank_line_between_cases_is_a_custom_that_is_kept(tmp_path):
             '{"id": "new", "text": "M", "expected": "no", "tags": ["t", "u"]}\n',
         ),
         ("c.csv", "id,m,expected,tags\na,x,y,\n", "", "new,M,no,t; u\n"),
+        ("c.csv", "sep=;\nid;m;expected;tags\na;1,5;y;\n", "", 'new;M;no;"t; u"\n'),
         ("c.csv", "\ufeffid,tags,label,m\r\na,,y,x", ", columns: {expected: label}", "new,t; u,no,M\r\n"),
     ],
 )

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from evalkit.errors import ConfigError
+from evalkit.suite import check_suite
 from evalkit.suite.casefiles import csv_rows, jsonl_rows
 from evalkit.types import MISSING
 
@@ -65,9 +66,57 @@ def test_csv(cases):
 
 
 @pytest.mark.parametrize(
+    "content",
+    [
+        'id;price;m\n1;3,50;"a;b, ""c"""\n',
+        '\ufeffid;price;m\r\n1;3,50;"a;b, ""c"""\r\n',
+        '\n"id";"price";"m"\r\n"1";"3,50";"a;b, ""c"""\r\n',
+        'id\tprice\tm\n1\t3,50\t"a;b, ""c"""\n',
+        'id|price|m\n1|3,50|"a;b, ""c"""\n',
+        'id,price,m\n1,"3,50","a;b, ""c"""\n',
+        '\ufeffsep=;\r\nid;price;m\r\n1;3,50;"a;b, ""c"""\r\n',
+        'SEP=:\nid:price:m\n1:3,50:"a;b, ""c"""\n',
+    ],
+)
+def test_csv_of_spreadsheets_elsewhere(cases, content):
+    (case,), _ = cases("c.csv", content)
+    assert (case.id, case.vars) == ("1", {"price": "3,50", "m": 'a;b, "c"'})
+    assert case.where.line == content.count("\n")
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        ("m\na;b\nc|d\n", [{"m": "a;b"}, {"m": "c|d"}]),
+        ("m,n;o;p\n1,x;y\n", [{"m": "1", "n;o;p": "x;y"}]),
+        ("a;b,c\n1,5;2,5\n", [{"a": "1,5", "b,c": "2,5"}]),
+        ("sep=;\na;b,c\n1,5;2\n", [{"a": "1,5", "b,c": "2"}]),
+        ('"a;b"\n"1;2"\n', [{"a;b": "1;2"}]),
+        ('a;b\n"x\ny;z";2\n', [{"a": "x\ny;z", "b": "2"}]),
+    ],
+)
+def test_what_separates_cells_is_what_fits_header_and_rows(cases, content, expected):
+    found, _ = cases("c.csv", content)
+    assert [case.vars for case in found] == expected
+
+
+def test_where_it_fits_neither_the_remedy_says_how_to_tell(check, write):
+    write("c.csv", "m;note\nhello, you;a;b\nfine;x\n")
+    _, (error,) = check_suite(write("s.yaml", f"{HEAD}- {{file: c.csv}}\n"))
+    assert str(error) == "c.csv:2: this row has 3 cells, the header 2"
+    assert "contains a semicolon" in error.remedy
+    assert "a line before the header, such as `sep=;`" in error.remedy
+
+
+@pytest.mark.parametrize(
     ("name", "content", "message"),
     [
         ("c.csv", "", "s.yaml:4:10: no cases in c.csv"),
+        ("c.csv", "id;m\n", "s.yaml:4:10: no cases in c.csv"),
+        ("c.csv", "a;b,c\n1,5;2\n", "c.csv:1: it cannot be told whether `,` or `;` separates the cells"),
+        ("c.csv", "m;m\n1;2\n", 'c.csv:1: two columns are called "m"'),
+        ("c.csv", '"m"x;n\n1;2\n', "c.csv:1: this is not CSV"),
+        ("c.csv", 'm;n\n1;"2\n3', "c.csv:2: this is not CSV"),
         ("c.csv", "id,m\n", "s.yaml:4:10: no cases in c.csv"),
         ("c.jsonl", "\n\n", "s.yaml:4:10: no cases in c.jsonl"),
         ("c.json", "[]", "s.yaml:4:10: no cases in c.json"),

@@ -16,7 +16,7 @@ from evalkit.imports.promptfoo.files import is_code, is_reference
 from evalkit.imports.promptfoo.nodes import Node
 from evalkit.imports.promptfoo.scripts.subjects import Scope
 from evalkit.imports.promptfoo.scripts.tree import NotMechanicalError
-from evalkit.imports.promptfoo.specs import Spec, grouped, negated, short, with_options
+from evalkit.imports.promptfoo.specs import Spec, grouped, negated, short, with_options, without
 from evalkit.imports.promptfoo.templates import TemplateError, fill
 from evalkit.imports.promptfoo.transforms import WHOLE, Lens, chained, lens
 from evalkit.scorers import ScorerContext, compile_scorer
@@ -180,10 +180,16 @@ def _check(made: Spec, context: CaseContext) -> None:
     Raises:
         ConfigError, CannotError: it cannot.
     """
-    entry = _compiled(json.dumps(short(made)))
+    entry = _compiled(json.dumps(short(_without_code(made))))
     case = Case(id="", vars=context.vars, expected=context.expected)
     if reason := entry.scorer.check(case):
         raise CannotError(reason)
+
+
+def _without_code(made: Spec) -> Spec:
+    """A scorer that can be looked at without its function being loaded: with the same options, any other."""
+    options = made.get("python")
+    return made if options is None else without({"refusal": options}, "function")
 
 
 @lru_cache(maxsize=1024)
@@ -222,8 +228,9 @@ def _label(node: Node, context: CaseContext) -> str:
 
 
 def _remark_unknown(node: Node, context: CaseContext) -> None:
+    taken = base_of(node) == "python"
     for key, inner in node.entries():
-        if key not in _KNOWN and key not in _IGNORED and not (key == "config" and not inner.value):
+        if key not in _KNOWN and key not in _IGNORED and not (key == "config" and (taken or not inner.value)):
             context.notes.remark(inner.where, "assertion", f"`{key}` is not carried over")
 
 
@@ -255,6 +262,8 @@ def _value(node: Node, context: CaseContext, base: str) -> Json:
 def _filled(text: str, node: Node, context: CaseContext, base: str) -> Json:
     if is_reference(text):
         if is_code(text):
+            if base == "python" and scripted.is_python(text):
+                return text
             raise CannotError(f"{text} is a program, and nothing is run here")
         found: Json = context.files.resolved(node.with_value(text)).value
         return found.strip() if isinstance(found, str) and base not in scripted.CARRIERS else found

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from evalkit.imports.promptfoo.files import Files
+from evalkit.imports.promptfoo.functions import Functions
 from evalkit.imports.promptfoo.nodes import Node, Notes
 from evalkit.imports.promptfoo.scripts.subjects import Scope
 from evalkit.imports.promptfoo.transforms import Lens
@@ -48,6 +49,7 @@ class CaseContext:
         files: the config's.
         notes: takes notes.
         rubric_prompt: the test's own words for judges.
+        functions: takes the Python that is to be called.
         expecting: whether an assertion needs `expected`.
         expected: what the answer is compared with, as far as an assertion says so.
     """
@@ -60,6 +62,7 @@ class CaseContext:
     files: Files
     notes: Notes
     rubric_prompt: Node | None = None
+    functions: Functions = field(default_factory=Functions)
     expecting: bool = False
     expected: Json = field(default=MISSING)
 

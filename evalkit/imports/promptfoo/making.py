@@ -11,6 +11,7 @@ from evalkit.imports.promptfoo.assertions import carry_all
 from evalkit.imports.promptfoo.cases import said_to_expect, tags_of
 from evalkit.imports.promptfoo.context import CaseContext
 from evalkit.imports.promptfoo.files import Files
+from evalkit.imports.promptfoo.functions import Functions
 from evalkit.imports.promptfoo.graders import Graders
 from evalkit.imports.promptfoo.nodes import Node, Notes
 from evalkit.imports.promptfoo.providers import ReadModel
@@ -42,9 +43,10 @@ def make_case(
     files: Files,
     notes: Notes,
     graders: Graders,
+    functions: Functions,
 ) -> Made:
     """Carry a test over. With a `threshold`, the mean score of its assertions decides."""
-    lost_before = sum(note.lost for note in notes.notes)
+    lost_before = notes.losses
     variables, unread = case_vars(test, files, notes)
 
     def grader(own: Node | None, kind: str, assertion: Node) -> str:
@@ -60,6 +62,7 @@ def make_case(
         files=files,
         notes=notes,
         rubric_prompt=test.options.get("rubricPrompt"),
+        functions=functions,
     )
     carried = carry_all(list(test.asserts), context, threshold)
     todo = [*test.todo, *unread, *carried.todo]
@@ -67,7 +70,7 @@ def make_case(
     if not any(next(iter(one.values())).get("weight", 1) for one in scorers):
         scorers = [*scorers, _answered(tools)]
         todo.append(_NOT_CARRIED if carried.found else _UNASSERTED)
-    whole = test.whole and carried.found == carried.carried and sum(note.lost for note in notes.notes) == lost_before
+    whole = test.whole and carried.found == carried.carried and notes.losses == lost_before
     if not test.made_up:
         notes.count("tests", carried=whole)
     expected, metadata = said_to_expect(context.expected, test.metadata)

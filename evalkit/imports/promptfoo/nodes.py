@@ -89,12 +89,15 @@ def _at_several(notes: list[Note]) -> Note:
 class Notes:
     """Gathers notes, each once, and counts what was found and carried over.
 
-    `folder` is the config's: what is to be done names the places by their path from there.
+    `folder` is the config's: what is to be done names the places by their path from there. `losses` counts the notes
+    of what is missing, those too that are too many to be kept.
     """
 
     folder: FilePath = FilePath()
     notes: list[Note] = field(default_factory=list)
     counts: dict[str, list[int]] = field(default_factory=dict)
+    losses: int = 0
+    _more: dict[tuple[str, bool], tuple[Location, int]] = field(default_factory=dict)
     _seen: set[tuple[str, str, str]] = field(default_factory=set)
 
     def lost(self, where: Location, kind: str, message: str, remedy: str = "") -> str:
@@ -111,12 +114,19 @@ class Notes:
         return f"{words}: {note.remedy}" if note.remedy else words
 
     def gathered(self) -> tuple[Note, ...]:
-        """All notes; a remark that is made at several places of a file stands once, with their lines."""
+        """All notes; a remark that is made at several places of a file stands once, with their lines.
+
+        Those that would be too many are told as a number, at the place of the first of them.
+        """
         places: dict[tuple[str, ...], list[Note]] = {}
         for note in self.notes:
             one = () if not note.lost else (str(note.where),)
             places.setdefault((str(note.where.path), note.kind, note.message, note.remedy, *one), []).append(note)
-        return tuple(_at_several(found) for found in places.values())
+        more = (
+            Note(first, kind, f"... and {count:,} more of this kind", lost)
+            for (kind, lost), (first, count) in self._more.items()
+        )
+        return (*map(_at_several, places.values()), *more)
 
     def remark(self, where: Location, kind: str, message: str, remedy: str = "") -> None:
         """Note what is not quite the same, or decides nothing."""
@@ -124,9 +134,15 @@ class Notes:
 
     def _add(self, note: Note) -> None:
         key = (str(note.where), note.kind, note.message)
-        if key not in self._seen and len(self.notes) < _MAX_NOTES:
-            self._seen.add(key)
+        if key in self._seen:
+            return
+        self._seen.add(key)
+        self.losses += note.lost
+        if len(self.notes) < _MAX_NOTES:
             self.notes.append(note)
+        else:
+            first, count = self._more.get((note.kind, note.lost), (note.where, 0))
+            self._more[note.kind, note.lost] = (first, count + 1)
 
     def count(self, kind: str, *, carried: bool, found: int = 1) -> None:
         """Count things of a kind."""

@@ -26,6 +26,7 @@ _MAIN: Final = {
     "judge": "rubric",
     "finish_reason": "reasons",
     "tool_call": "calls",
+    "python": "function",
 }
 """The option that may stand right behind a scorer's name."""
 

@@ -13,6 +13,7 @@ from evalkit.imports.draft import DraftCase, DraftPrompt, DraftSuite
 from evalkit.imports.options import ImportOptions
 from evalkit.imports.promptfoo.cases import case_id
 from evalkit.imports.promptfoo.files import Files
+from evalkit.imports.promptfoo.functions import Functions
 from evalkit.imports.promptfoo.graders import Graders
 from evalkit.imports.promptfoo.making import Made, make_case
 from evalkit.imports.promptfoo.messages import MessageError
@@ -53,7 +54,10 @@ def draft_suite(config: Node, name: str, files: Files, notes: Notes, options: Im
     if threshold is not None:
         settings["threshold"] = threshold
     prompts = prompts or [_prompt_to_do(config, tests)]
-    make = partial(make_case, models=models, tools=tools, files=files, notes=notes, graders=graders)
+    functions = Functions()
+    make = partial(
+        make_case, models=models, tools=tools, files=files, notes=notes, graders=graders, functions=functions
+    )
     made = [make(test, threshold=None if threshold is not None else test.threshold) for test in tests]
     prompts, made = _with_ends(*_with_filled(prompts, made, notes), tests, notes)
     prompts = _with_instructions(prompts, models, notes)
@@ -71,7 +75,7 @@ def draft_suite(config: Node, name: str, files: Files, notes: Notes, options: Im
         description=config.text("description") or "",
         settings=settings,
         todo=(*_todo(notes, made, todo), *todo),
-        files={**programs, **outputs},
+        files={**programs, **outputs, **functions.files()},
         notes=notes.gathered(),
         shares=notes.shares(),
     )
@@ -291,5 +295,6 @@ def _todo(notes: Notes, made: Sequence[Made], shared: Sequence[str]) -> list[str
     """What is to be done, and is said at no case."""
     said = {*shared, *(words for one in made for words in one.todo)}
     todo = [words for note in notes.notes if note.lost and (words := notes.todo(note)) not in said]
-    more = [f"... and {len(todo) - _MAX_TODO} more, which the import tells"] if len(todo) > _MAX_TODO else []
-    return todo[:_MAX_TODO] + more
+    unkept = notes.losses - sum(note.lost for note in notes.notes)
+    more = max(len(todo) - _MAX_TODO, 0) + unkept
+    return todo[:_MAX_TODO] + ([f"... and {more:,} more, which the import tells"] if more else [])
