@@ -1,4 +1,7 @@
-"""How far a run under way has got, from the rows that its journals gained since the last look."""
+"""How far a run under way has got, from the rows that its journals gained since the last look.
+
+Journals that were packed meanwhile do not grow: they are read once, by who has not read the rows before.
+"""
 
 from __future__ import annotations
 
@@ -11,8 +14,10 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from evalkit.analysis.figures import Mean, group_mean
+from evalkit.errors import ConfigError
 from evalkit.runner.journal import RECORDS, SCORES
 from evalkit.runner.manifest import CASES, Manifest
+from evalkit.runner.packed import KINDS, PackedRows, is_packed, packed_path
 from evalkit.runner.race_plan import needed_cases
 from evalkit.view.life import last_written_s
 
@@ -95,6 +100,16 @@ class Watch:
             self._passed.clear()
         for row in self._scores.new_rows():
             self._passed[str(row.get("call_id"))] = row.get("passed") is True
+        self._read_packed()
+
+    def _read_packed(self) -> None:
+        if not self._calls:
+            for record in _packed_values(self._folder / RECORDS):
+                asked = _Asked(record.model, record.prompt, record.case_id, str(record.trial))
+                self._calls[asked] = record.call_id, record.error is not None
+        if not self._passed:
+            for score in _packed_values(self._folder / SCORES):
+                self._passed[score.call_id] = score.passed
 
     def _standings(self, manifest: Manifest) -> Iterator[Standing]:
         needed = needed_cases(manifest, _lines(self._folder / CASES))
@@ -151,6 +166,17 @@ class _Tail:
                 continue
             if isinstance(row, dict):
                 yield row
+
+
+def _packed_values(journal: Path) -> Iterator[Any]:
+    """The rows of a packed journal, up to where it is damaged; none of one that is not packed."""
+    if not is_packed(journal):
+        return
+    try:
+        with PackedRows(packed_path(journal), KINDS[journal.name]) as packed:
+            yield from filter(None, packed.values(0, len(packed)))
+    except ConfigError:
+        return
 
 
 def _lines(path: Path) -> int:

@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from evalkit.runner.compact import compact, unpack
 from evalkit.runner.journal import Journal, replace_scores
 from evalkit.runner.manifest import Race, RaceStop, read_manifest
 from evalkit.types import CallScore, Record, RecordError
@@ -90,6 +91,27 @@ def test_calls_that_a_race_did_without_are_not_planned(store):
     found = Watch(folder).look(read_manifest(folder))
     assert [one.planned for one in found.standings] == [6, 5]  # the stopped one had been asked for one more
     assert not found.open_end
+
+
+def test_a_packed_run_counts_as_before(store):
+    folder = store(1, VERDICTS, reported=False)
+    early, before = Watch(folder), look(Watch(folder), folder)
+    look(early, folder)
+    compact(folder)
+    late = Watch(folder)
+    assert look(late, folder) == look(early, folder) == before == {"large": (2, 1, 2, 1), "small": (0, 0, 0, 0)}
+    replace_scores(folder, [])
+    assert look(late, folder)["large"] == (2, 1, 0, 0)
+    (folder / "scores.jsonl").unlink()
+    unpack(folder)
+    assert look(late, folder) == look(Watch(folder), folder) == before
+
+
+def test_a_damaged_packed_journal_is_passed_over(store):
+    folder = store(1, VERDICTS, reported=False)
+    compact(folder)
+    (folder / "records.parquet").write_bytes(b"PAR1")
+    assert look(Watch(folder), folder)["large"] == (0, 0, 0, 0)
 
 
 def test_nothing_written_yet(folder):

@@ -115,14 +115,21 @@ def _rate(results: CaseResults, place: int) -> float:
 
 
 def _telling(rows: Iterable[CallRow], cases: AbstractSet[str], passed: AbstractSet[str]) -> Mapping[str, CallRow]:
-    """Of each case the first call that passed where that is looked for, else the first that did not."""
+    """Of each case the first call that passed where that is looked for, else the first that did not.
+
+    Rows are read up to the last one that is looked for: the cases that are shown mostly stand near the beginning.
+    """
     found: dict[str, CallRow] = {}
+    if not cases:
+        return found
     for row in rows:
         case_id = row.call.case_id
         if case_id not in cases or case_id in found or not row.outcome.is_finished:
             continue
         if (row.outcome is Outcome.PASSED) == (case_id in passed):
             found[case_id] = row
+            if len(found) == len(cases):
+                break
     return found
 
 

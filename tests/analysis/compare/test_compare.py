@@ -10,8 +10,9 @@ from stored import store_run
 
 from evalkit.analysis.compare.answered import answered, change, slowdown
 from evalkit.analysis.compare.compared import AUTO, compare_sides
+from evalkit.analysis.compare.flips import flipped, read_flips
 from evalkit.analysis.compare.pairing import pair_up
-from evalkit.analysis.compare.side import load_side, resolve_side
+from evalkit.analysis.compare.side import align, load_side, resolve_side
 from evalkit.analysis.differences import Standing
 from evalkit.analysis.rows import Outcome
 from evalkit.errors import ConfigError
@@ -217,6 +218,19 @@ def test_of_very_many_flips_the_rest_is_only_counted(runs, monkeypatch):
     assert [flip.new is not None for flip in pair.flips] == [True, True, False, False, False]
     assert pair.flips[4].old is None
     assert (pair.flips[4].old_passed, pair.flips[4].new_passed) == (1, 0)
+
+
+@pytest.mark.parametrize(("passed", "left"), [(0, 47), (50, 50)])
+def test_rows_are_read_no_further_than_the_last_one_that_is_shown(tmp_path, monkeypatch, passed, left):
+    monkeypatch.setattr("evalkit.analysis.compare.flips.MOST_SHOWN", 3)
+    folders = [store_run(tmp_path / name, {"m": cases(50, n)}) for name, n in (("old", 50), ("new", passed))]
+    old, new = (load_side(resolve_side(str(folder), tmp_path)) for folder in folders)
+    (was,), (now,) = old.results.candidates, new.results.candidates
+    aligned = align(new.results.case_ids, now, old.results.case_ids, was)
+    before, after = iter(old.run.rows), iter(new.run.rows)
+    flips = read_flips(aligned, flipped(aligned), before, after)
+    assert [flip.new is not None for flip in flips] == [place < 3 for place in range(50 - passed)]
+    assert len(list(before)) == len(list(after)) == left
 
 
 def test_tool_calls_are_part_of_what_was_said(runs):
