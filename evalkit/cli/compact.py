@@ -14,7 +14,7 @@ def compact(
         bool, typer.Option("--undo", help="Unpack: write the journals anew, so that the run can go on.")
     ] = False,
 ) -> None:
-    """Pack the journals of a finished run into Parquet: a fraction of the size, and faster to read.
+    """Pack the journals of a finished run into Parquet: a fraction of the size, the same figures.
 
     records.jsonl becomes records.parquet and scores.jsonl scores.parquet: a row per planned call, in the plan's order.
     Rows that a later one replaced are kept beside them. A journal is removed once what was written has been read back
