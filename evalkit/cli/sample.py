@@ -79,6 +79,6 @@ def sample(
     from evalkit.cli.sampling import Wanted, sample_source
     from evalkit.imports.options import ImportOptions
 
-    options = ImportOptions(id=case_id, expected=expected, tags=tuple(tag or ()), limit=limit)
-    wanted = Wanted(source, out, count, options, kind, tuple(text or ()), time, seed, near, mask)
+    options = ImportOptions(id=case_id, expected=expected, tags=tuple(tag or ()), time=time, limit=limit)
+    wanted = Wanted(source, out, count, options, kind, tuple(text or ()), seed, near, mask)
     raise typer.Exit(sample_source(wanted, report, as_json=as_json))

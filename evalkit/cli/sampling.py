@@ -21,11 +21,10 @@ from rich.text import Text
 from evalkit.cli.noted import print_notes
 from evalkit.cli.screen import Console
 from evalkit.cli.sheet_screen import show
-from evalkit.cli.timed import TimeColumn
 from evalkit.errors import ConfigError, ExitCode, Location
 from evalkit.files import write_atomically
-from evalkit.imports.columns import var_name
-from evalkit.imports.draft import DraftCase, DraftRun, DraftSuite, Note
+from evalkit.imports.columns import is_empty, var_name
+from evalkit.imports.draft import DraftCase, DraftRun, DraftSuite, Note, Stamp
 from evalkit.imports.guess import guess
 from evalkit.imports.inputs import inputs_of, row_of
 from evalkit.imports.kinds import read
@@ -38,6 +37,7 @@ from evalkit.sampling.draw import Input, draw
 from evalkit.sampling.kinds import check_installed
 from evalkit.sampling.language import detector
 from evalkit.sampling.masking import Masker
+from evalkit.sampling.moments import moment
 from evalkit.sampling.personal import hidden
 from evalkit.scorers.values import as_text
 from evalkit.suite.ids import Ids
@@ -51,11 +51,12 @@ _BESIDE: Final = frozenset({"answer", "request"})
 _OF_SUITES: Final = frozenset({"model", "parameter", "setting"})
 """Kinds of changes in what suites have beside their cases."""
 _EXPECTED: Final = "--expected COLUMN"
+_TIMES: Final = "write times as ISO 8601, such as 2026-05-01T10:00:00Z, or as seconds since 1970"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Wanted:
-    """What the command line asks for. `text` and `time` are columns."""
+    """What the command line asks for. `text` are columns."""
 
     source: str
     out: Path
@@ -63,7 +64,6 @@ class Wanted:
     options: ImportOptions
     kind: str | None = None
     text: tuple[str, ...] = ()
-    time: str | None = None
     seed: int = 0
     near: float = 0.85
     mask: bool = False
@@ -79,8 +79,10 @@ def sample_source(wanted: Wanted, report: Path | None, *, as_json: bool) -> Exit
     _check_out(wanted.out)
     check_installed()
     with _doing(f"reading {wanted.source}"):
-        draft, moments = _read(wanted)
+        draft = _read(wanted)
         cases = draft.cases
+        moments, untimed = _moments(cases, wanted)
+        draft = dataclasses.replace(draft, notes=(*draft.notes, *untimed))
         # What is masked in the cases is not quoted in the report either, nor does it keep repeats apart.
         texts = [one.text for one in inputs_of(draft)]
         if wanted.mask:
@@ -123,24 +125,39 @@ def _check_out(out: Path) -> None:
         )
 
 
-def _read(wanted: Wanted) -> tuple[DraftSuite, Sequence[dt.datetime | None]]:
-    """Read the inputs, and when each was asked.
-
-    Raises:
-        ConfigError: it cannot be read, or holds no inputs, or no times where some are wanted.
-    """
-    options, kind = wanted.options, wanted.kind or guess(wanted.source) or "table"
+def _read(wanted: Wanted) -> DraftSuite:
+    options = wanted.options
     if wanted.text:
         options = dataclasses.replace(options, columns={var_name(column): column for column in wanted.text})
-    times = TimeColumn(wanted.source, options, wanted.time, is_table=kind == "table") if wanted.time else None
-    draft = read(kind, wanted.source, options if times is None else times.options)
+    draft = read(wanted.kind or guess(wanted.source) or "table", wanted.source, options)
     if isinstance(draft, DraftRun):
         raise ConfigError(f"{wanted.source} holds results, not inputs", remedy="sample from a table or a log")
     if not len(draft.cases):
         raise ConfigError(f"{wanted.source} holds no inputs", remedy="name another file, or see --text")
-    if times is None:
-        return dataclasses.replace(draft, cases=list(draft.cases)), [None] * len(draft.cases)
-    return times.taken_off(draft)
+    return dataclasses.replace(draft, cases=list(draft.cases))
+
+
+def _moments(cases: Sequence[DraftCase], wanted: Wanted) -> tuple[list[dt.datetime | None], list[Note]]:
+    """Read when each input was asked, as far as that is known; a note tells what cannot be read.
+
+    Raises:
+        ConfigError: there are no times where some are wanted.
+    """
+    column = wanted.options.time
+    if column is None:
+        return [None] * len(cases), []
+    stamps = [case.at or Stamp(Location(wanted.source), None) for case in cases]
+    moments = [moment(stamp.value) for stamp in stamps]
+    unread = [one for one, at in zip(stamps, moments, strict=True) if at is None and not is_empty(one.value)]
+    if not any(moments):
+        where = unread[0].where if unread else Location(wanted.source)
+        remedy = f"name another column with --time, or {_TIMES}"
+        raise ConfigError(f"no time can be read from {column!r}", where=where, remedy=remedy)
+    if not unread:
+        return moments, []
+    total, first = len(unread) + sum(at is not None for at in moments), as_text(unread[0].value)
+    words = f"{len(unread):,} of {total:,} times in `{column}` cannot be read, the first: {first[:40]!r}"
+    return moments, [Note(unread[0].where, "time", words, lost=False, remedy=_TIMES)]
 
 
 def _masked(draft: DraftSuite, masker: Masker) -> DraftSuite:

@@ -43,7 +43,8 @@ class Call:
 
     `turns` are pairs of a role, user or assistant, and a text; the last is the user's. `output` is None where the
     answer is not known. `provider` is a word of the source's, empty where it says nothing. `name` is the source's own
-    id, which joins a request to its answer. `left` names what the request sets beside, and a suite does not.
+    id, which joins a request to its answer. `left` names what the request sets beside, and a suite does not. `at` is
+    when it was asked, as the source spells it.
     """
 
     turns: tuple[tuple[str, str], ...]
@@ -54,6 +55,7 @@ class Call:
     params: Mapping[str, Json] = field(default_factory=dict)
     name: str = ""
     left: tuple[str, ...] = ()
+    at: Json = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 
 from evalkit.errors import Location
 from evalkit.imports.columns import POLICY, Column, Facts, fit_for_id, is_empty
-from evalkit.imports.draft import DraftCase
+from evalkit.imports.draft import DraftCase, Stamp
 from evalkit.imports.gathering import Notes
 from evalkit.imports.spooled import SpooledRows
 from evalkit.scorers.values import as_text, is_number
@@ -18,10 +18,12 @@ class CaseTable:
 
     Args:
         rows: all of which are cases; gone through once here.
+        time: the var that says when each was asked, which is then none.
     """
 
-    def __init__(self, rows: SpooledRows) -> None:
+    def __init__(self, rows: SpooledRows, time: str | None = None) -> None:
         self._rows = rows
+        self._time = time
         self._vars: dict[str, None] = {}
         self.expected = Facts()
         self.unjudged = False
@@ -31,6 +33,7 @@ class CaseTable:
             if "expected" in row and not is_empty(row["expected"]):
                 self.expected.add(row["expected"])
             self.unjudged = self.unjudged or not row.get("scorers")
+        self._vars.pop(time or "", None)
 
     @property
     def inputs(self) -> tuple[Column, ...]:
@@ -55,6 +58,7 @@ class CaseTable:
                 scorers=tuple(_list(row, "scorers", where, notes)),
                 turns=tuple(_list(row, "turns", where, notes)),
                 data_policy=policy_of(row, where, notes),
+                at=None if self._time is None else Stamp(where, row["vars"].get(self._time)),
             )
 
 

@@ -1,4 +1,4 @@
-"""What the columns of a table are: looked at once, then told apart into ids, tags, what is right, and inputs."""
+"""What the columns of a table are: looked at once, then told apart into ids, tags, times, what is right, and inputs."""
 
 from __future__ import annotations
 
@@ -88,6 +88,7 @@ class Plan:
     id: str | None = None
     expected: str | None = None
     tags: tuple[str, ...] = ()
+    time: str | None = None
     guessed: frozenset[str] = frozenset()
     withheld: tuple[str, ...] = ()
 
@@ -207,9 +208,9 @@ def plan(survey: Survey, options: ImportOptions) -> Plan:
     given_id = options.id or mapped.pop("id", None)
     given_expected = options.expected or mapped.pop("expected", None)
     given_tags = options.tags or ((mapped.pop("tags"),) if "tags" in mapped else ())
-    _check(survey, [*mapped.values(), *given_tags, *filter(None, (given_id, given_expected))])
+    _check(survey, [*mapped.values(), *given_tags, *filter(None, (given_id, given_expected, options.time))])
     _check_names(mapped)
-    used = {POLICY, *mapped.values(), *given_tags, given_id, given_expected}
+    used = {POLICY, *mapped.values(), *given_tags, given_id, given_expected, options.time}
     free = [name for name in survey.facts if name not in used]
     expected = given_expected or _guess_expected(survey, free)
     tags = tuple(given_tags) or tuple(one for one in free if _squeezed(one) == "tags")
@@ -225,7 +226,7 @@ def plan(survey: Survey, options: ImportOptions) -> Plan:
         raise ConfigError("no column is left that a model could be asked about", remedy=remedy)
     roles = {"id": (name, given_id), "expected": (expected, given_expected), "tags": (tags, tuple(given_tags))}
     guessed = frozenset(role for role, (found, given) in roles.items() if found and not given)
-    return Plan(tuple(inputs), name, expected, tags, guessed, withheld)
+    return Plan(tuple(inputs), name, expected, tags, options.time, guessed, withheld)
 
 
 def _check(survey: Survey, names: Iterable[str]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 from evalkit.errors import Location
 from evalkit.runner.manifest import ManifestModel, ManifestPrompt
@@ -36,12 +37,19 @@ class Share:
     carried: int
 
 
+class Stamp(NamedTuple):
+    """When an input was asked, as the source spells it, if it says so; and where."""
+
+    where: Location
+    value: Json
+
+
 @dataclass(frozen=True, slots=True)
 class DraftCase:
     """A case to be written. `scorers` are its own, as a suite spells them; `todo` are remarks for whoever finishes it.
 
     An `id` of None is left out, so that it is made from the content. `data_policy` is `local` for data that must not
-    leave the machine.
+    leave the machine. `at` is never written; it is there where the options name a column of times.
     """
 
     vars: Mapping[str, Json]
@@ -52,6 +60,7 @@ class DraftCase:
     turns: tuple[Json, ...] = ()
     todo: tuple[str, ...] = ()
     data_policy: str | None = None
+    at: Stamp | None = None
 
 
 @dataclass(frozen=True, slots=True)

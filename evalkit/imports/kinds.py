@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Final, Literal, TypeAlias
 
-from evalkit.errors import ConfigError
-from evalkit.imports.draft import DraftRun, DraftSuite
+from evalkit.errors import ConfigError, Location
+from evalkit.imports.draft import DraftCase, DraftRun, DraftSuite, Stamp
 from evalkit.imports.options import ImportOptions
 from evalkit.scorers.options import unknown_name
 
@@ -82,4 +82,15 @@ def read(kind: str, source: str, options: ImportOptions) -> DraftSuite | DraftRu
         raise ConfigError(f"there is no {source}", remedy="check the path")
     if not (path.is_file() or path.is_dir()):
         raise ConfigError(f"{source} is neither a file nor a folder", remedy="write what it gives to a file first")
-    return found.load()(path, options)
+    draft = found.load()(path, options)
+    if options.time is None or isinstance(draft, DraftRun):
+        return draft
+    return replace(draft, cases=[_with_time(case, options.time, Location(path)) for case in draft.cases])
+
+
+def _with_time(case: DraftCase, name: str, where: Location) -> DraftCase:
+    """Take the time off a case whose reader knows of none: there it is a var."""
+    if case.at is not None:
+        return case
+    rest = {key: value for key, value in case.vars.items() if key != name}
+    return replace(case, vars=rest, at=Stamp(where, case.vars.get(name)))

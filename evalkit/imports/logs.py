@@ -14,7 +14,7 @@ from typing import Any, Final
 from evalkit.errors import ConfigError, Location
 from evalkit.imports.calls import Call, NoCallError, Pair, call_of, pair_of
 from evalkit.imports.columns import Facts, fit_for_id
-from evalkit.imports.draft import DraftCase, DraftPrompt, DraftSuite, Share
+from evalkit.imports.draft import DraftCase, DraftPrompt, DraftSuite, Share, Stamp
 from evalkit.imports.gathering import Notes
 from evalkit.imports.jsonfiles import read_document, read_lines
 from evalkit.imports.options import ImportOptions
@@ -83,7 +83,7 @@ def read(source: Path, options: ImportOptions) -> DraftSuite:
     where = Location(source)
     notes = Notes()
     seen = _Seen()
-    calls = SpooledRows(_kept(_calls(source, notes, seen), options.limit, seen))
+    calls = SpooledRows(_kept(_calls(source, options.time, notes, seen), options.limit, seen))
     if not seen.calls:
         raise notes.nothing_read("request", where, "kinds of sources: see evalkit import")
     system = next(iter(seen.systems)) if len(seen.systems) == 1 else None
@@ -107,33 +107,36 @@ def read(source: Path, options: ImportOptions) -> DraftSuite:
     )
 
 
-def _calls(source: Path, notes: Notes, seen: _Seen) -> Iterator[tuple[Location, Call]]:
-    """Read all calls; takes down the requests that cannot be asked again."""
-    for where, found in _found(source, notes, seen):
+def _calls(source: Path, time: str | None, notes: Notes, seen: _Seen) -> Iterator[tuple[Location, Call]]:
+    """Read all calls; takes down the requests that cannot be asked again. `time` is what rows call their time."""
+    for where, row, found in _found(source, notes, seen):
         try:
-            yield where, call_of(found) if isinstance(found, Pair) else call_of_span(found)
+            call = call_of(found) if isinstance(found, Pair) else call_of_span(found)
+            yield where, call if time is None else replace(call, at=row.get(time))
         except NoCallError as error:
             seen.unusable += 1
             notes.add(where, "request", str(error))
 
 
-def _found(source: Path, notes: Notes, seen: _Seen) -> Iterator[tuple[Location, Pair | Mapping[str, Json]]]:
-    """Find requests and spans; a request and an answer with one id in different rows become a pair."""
-    waiting: dict[str, tuple[Location, Pair]] = {}
+def _found(
+    source: Path, notes: Notes, seen: _Seen
+) -> Iterator[tuple[Location, Mapping[str, Json], Pair | Mapping[str, Json]]]:
+    """Find requests and spans, each with its row; a request and an answer with one id in two rows become a pair."""
+    waiting: dict[str, tuple[Location, Mapping[str, Json], Pair]] = {}
     answers: dict[str, Mapping[str, Json]] = {}
     for where, row in _rows(source, notes, seen):
         if is_traced(row):
-            yield from ((where, span) for span in spans_of(row))
+            yield from ((where, span, span) for span in spans_of(row))
             continue
         pair = pair_of(row)
         if pair.request is None and pair.name and (pair.response or "custom_id" in row):
             answers[pair.name] = pair.response
         elif pair.request is not None and not pair.response and "custom_id" in row and pair.name not in waiting:
-            waiting[pair.name] = (where, pair)
+            waiting[pair.name] = (where, row, pair)
         else:
-            yield where, pair
-    for name, (where, pair) in waiting.items():
-        yield where, replace(pair, response=answers.pop(name, {}))
+            yield where, row, pair
+    for name, (where, row, pair) in waiting.items():
+        yield where, row, replace(pair, response=answers.pop(name, {}))
     if answers:
         seen.unusable += len(answers)
         notes.add(
@@ -237,14 +240,15 @@ def _cases(
         if seen.history or not shared:
             variables[_HISTORY] = history
         output = call["output"]
+        at = None if options.time is None else Stamp(where, call["at"])
         if options.expected_from_output and seen.answered:
             if output is None:
                 remedy = "leave it out, or label the cases afterwards"
                 notes.add(where, "request", "its answer is not known, so nothing says what is right", remedy=remedy)
                 continue
-            yield DraftCase(variables, name, output)
+            yield DraftCase(variables, name, output, at=at)
         else:
-            yield DraftCase(variables, name, MISSING)
+            yield DraftCase(variables, name, MISSING, at=at)
         if output is not None:
             told[name] = json.dumps({"id": name, "output": output}, ensure_ascii=False) + "\n"
 

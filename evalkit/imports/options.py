@@ -16,6 +16,7 @@ class ImportOptions:
         id: the column that holds the cases' ids.
         expected: the column that holds what is right.
         tags: the columns whose values become tags.
+        time: the column that says when each input was asked, which makes neither a var nor a tag.
         limit: how many cases, rows or answers to read at most.
         models: of a suite, the candidates that it is to run, as PROVIDER:MODEL; of a run whose source does not name
             them, what to call those that answered.
@@ -29,6 +30,7 @@ class ImportOptions:
     id: str | None = None
     expected: str | None = None
     tags: tuple[str, ...] = ()
+    time: str | None = None
     limit: int | None = None
     models: tuple[str, ...] = ()
     prompt: str | None = None

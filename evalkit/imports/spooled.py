@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from evalkit.errors import Location
-from evalkit.imports.draft import DraftCase
+from evalkit.imports.draft import DraftCase, Stamp
 from evalkit.suite.spool import DiskRows, FromDisk
 from evalkit.types import MISSING, Json
 
@@ -53,7 +53,7 @@ class SpooledCases(FromDisk[DraftCase]):
         return len(self._rows)
 
     def _item(self, index: int) -> DraftCase:
-        variables, name, expected, tags, scorers, turns, todo, policy = json.loads(self._rows.read(index))
+        variables, name, expected, tags, scorers, turns, todo, policy, at = json.loads(self._rows.read(index))
         return DraftCase(
             vars=variables,
             id=name,
@@ -63,12 +63,14 @@ class SpooledCases(FromDisk[DraftCase]):
             turns=tuple(turns),
             todo=tuple(todo),
             data_policy=policy,
+            at=Stamp(Location(*at[0]), at[1]) if at else None,
         )
 
 
 def _parts(case: DraftCase) -> list[Any]:
     expected = [] if case.expected is MISSING else [case.expected]
-    return [dict(case.vars), case.id, expected, case.tags, case.scorers, case.turns, case.todo, case.data_policy]
+    at = None if case.at is None else ((str(case.at.where.path), case.at.where.line), case.at.value)
+    return [dict(case.vars), case.id, expected, case.tags, case.scorers, case.turns, case.todo, case.data_policy, at]
 
 
 def _encoded(value: Json) -> bytes:

@@ -11,7 +11,7 @@ from typing import Final
 from evalkit.errors import ConfigError, Location
 from evalkit.imports.casetable import CaseTable, policy_of
 from evalkit.imports.columns import POLICY, Column, Facts, Plan, Survey, accepted, fit_for_id, is_empty, plan
-from evalkit.imports.draft import DraftCase, DraftPrompt, DraftSuite, Share
+from evalkit.imports.draft import DraftCase, DraftPrompt, DraftSuite, Share, Stamp
 from evalkit.imports.gathering import Notes
 from evalkit.imports.options import ImportOptions
 from evalkit.imports.spooled import SpooledCases, SpooledRows
@@ -71,7 +71,7 @@ def read(source: Path | str, options: ImportOptions) -> DraftSuite:
 def _own(rows: SpooledRows, survey: Survey, source: Path | str, options: ImportOptions, notes: Notes) -> DraftSuite:
     """Take over rows that are cases already."""
     where = Location(source)
-    table = CaseTable(rows)
+    table = CaseTable(rows, options.time)
     cases = SpooledCases(table.cases(notes))
     facts = table.expected if table.expected.filled else None
     scorers, todo = scorers_for(facts) if table.unjudged else ((), ())
@@ -125,7 +125,9 @@ def _cases(rows: SpooledRows, columns: Plan, notes: Notes) -> Iterator[DraftCase
         else:
             name = _id(row, columns, ids, where, notes)
             tags = _tags(row, columns, where, notes)
-            yield DraftCase(variables, name, expected, tags, data_policy=policy_of(row, where, notes))
+            policy = policy_of(row, where, notes)
+            at = None if columns.time is None else Stamp(where, row.get(columns.time))
+            yield DraftCase(variables, name, expected, tags, data_policy=policy, at=at)
 
 
 def _filled(value: Json) -> Json:
@@ -181,7 +183,7 @@ def _tell(columns: Plan, survey: Survey, where: Location, notes: Notes) -> None:
         if column.name != column.source:
             notes.add(where, "column", f"`{column.source}` is called `{column.name}` in prompts", lost=False)
     inputs = (column.source for column in columns.inputs)
-    used = {POLICY, columns.id, columns.expected, *columns.tags, *columns.withheld, *inputs}
+    used = {POLICY, columns.id, columns.expected, columns.time, *columns.tags, *columns.withheld, *inputs}
     if left := [name for name, facts in survey.facts.items() if facts.filled and name not in used]:
         shown = ", ".join(left[:10]) + (", ..." if len(left) > 10 else "")
         notes.add(where, "column", f"left out: {shown}", lost=False, remedy="name what is wanted with --map")

@@ -179,6 +179,25 @@ def test_cases_have_their_time_as_a_var(in_process, tmp_path) -> None:
     assert "{{ at }}" not in prompt
 
 
+def test_any_other_source_has_its_time_as_a_var(in_process, tmp_path) -> None:
+    tests = [{"vars": {"q": topic, "at": f"2026-05-{n + 1:02}"}} for n, topic in enumerate(_TOPICS[:-1])]
+    tests.append({"vars": {"q": _TOPICS[-1], "at": "soon"}})
+    (tmp_path / "p.json").write_text(json.dumps({"prompts": ["{{q}}"], "providers": ["openai:m"], "tests": tests}))
+    out = in_process("sample", "p.json", "-o", "a.jsonl", "--time", "at", "--kind", "promptfoo", width=200)
+    assert "p.json: 1 of 10 times in `at` cannot be read, the first: 'soon'" in out
+    assert all(set(case["vars"]) == {"q"} for case in _rows(tmp_path / "a.jsonl"))
+
+
+def test_a_log_says_when_in_its_rows(in_process, tmp_path) -> None:
+    calls = [
+        {"at": f"2026-05-{n + 1:02}", "request": {"model": "m", "messages": [{"role": "user", "content": topic}]}}
+        for n, topic in enumerate(_TOPICS)
+    ]
+    (tmp_path / "log.jsonl").write_text("\n".join(map(json.dumps, calls)))
+    assert "from 2026-05-01" in in_process("sample", "log.jsonl", "-o", "a.jsonl", "--time", "at")
+    assert "no time can be read" in in_process("sample", "log.jsonl", "-o", "b.jsonl", "--time", "day", code=2)
+
+
 def test_what_was_left_out_and_changed_is_told(in_process, tmp_path) -> None:
     rows = ["id,my question,label,note", *(f"{n},{topic},{n % 2},x" for n, topic in enumerate(_TOPICS)), "10,,1,x"]
     (tmp_path / "t.csv").write_text("\n".join(rows))

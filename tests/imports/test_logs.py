@@ -172,6 +172,23 @@ def test_models_that_were_asked_are_candidates(tmp_path):
     assert any("nothing says who serves 'my-own'" in note.message for note in draft.notes)
 
 
+def test_rows_and_spans_say_when_they_were_asked(tmp_path):
+    attributes = {"gen_ai.operation.name": "chat", "gen_ai.input.messages": MESSAGES}
+    rows = [
+        {"at": "2026-05-01", "request": CHAT, "response": CHOICE},
+        {"custom_id": "a", "at": "2026-05-02", "body": CHAT},
+        {"custom_id": "a", "at": "2026-05-03", "response": {"body": CHOICE}},
+        {"spanId": "1", "at": "1777629600", "attributes": attributes},
+        {"request": CHAT},
+    ]
+    (tmp_path / "log.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    found = {(1, "2026-05-01"), (2, "2026-05-02"), (4, "1777629600"), (5, None)}
+    for options, lines in ((ImportOptions(time="at"), 5), (ImportOptions(time="at", expected_from_output=True), 2)):
+        cases = read(tmp_path / "log.jsonl", options).cases
+        assert {(case.at.where.line, case.at.value) for case in cases} == {one for one in found if one[0] <= lines}
+    assert all(case.at is None for case in read(tmp_path / "log.jsonl", AS_THEY_ARE).cases)
+
+
 def test_earlier_turns_stand_before_the_last_message(tmp_path):
     turns = [
         {"role": "user", "content": "hi"},

@@ -288,6 +288,38 @@ def test_rows_that_are_cases_already_are_taken_over_whole(tmp_path):
     assert draft.scorers == ()
 
 
+def test_a_time_is_neither_var_nor_tag_nor_shown(tmp_path):
+    text = "id,day,q,tags,label\n1,2026-05-01,where,web,a\n2,,why,,b\n3,never,,app,b\n"
+    draft = table(tmp_path, text, time="day")
+    assert [(str(case.at.where), case.at.value) for case in draft.cases] == [
+        (f"{tmp_path / 't.csv'}:2", "2026-05-01"),
+        (f"{tmp_path / 't.csv'}:3", ""),
+    ]
+    assert [(case.vars, case.tags) for case in draft.cases] == [({"q": "where"}, ("web",)), ({"q": "why"}, ())]
+    assert draft.prompts[0].messages == ({"user": "{{ q }}"},)
+    assert not any("day" in message for _, message, _ in notes(draft))
+    assert all(case.at is None for case in table(tmp_path, text).cases)
+    with pytest.raises(ConfigError, match="did you mean"):
+        table(tmp_path, text, time="dya")
+
+
+def test_a_column_can_be_a_time_and_more(tmp_path):
+    draft = table(tmp_path, "day,q\n2026-05-01,x\n", columns={"day": "day"}, tags=("day",), time="day")
+    (case,) = draft.cases
+    assert (case.vars, case.tags, case.at.value) == ({"day": "2026-05-01"}, ("2026-05-01",), "2026-05-01")
+    assert draft.prompts[0].messages == ({"user": "{{ day }}"},)
+
+
+def test_of_rows_that_are_cases_a_var_is_the_time(tmp_path):
+    rows = [{"vars": {"m": "x", "at": 1777629600}}, {"vars": {"m": "y"}}]
+    draft = table(tmp_path, "".join(json.dumps(row) + "\n" for row in rows), "t.jsonl", time="at")
+    assert [(case.vars, case.at.where.line, case.at.value) for case in draft.cases] == [
+        ({"m": "x"}, 1, 1777629600),
+        ({"m": "y"}, 2, None),
+    ]
+    assert draft.prompts[0].messages == ({"user": "{{ m }}"},)
+
+
 def test_braces_in_labels_and_columns_are_text(tmp_path):
     rows = "".join(f'{{"q {{{{": "x{n}", "c": "y", "label": "{{{{ a }}}}{n % 2}"}}\n' for n in range(8))
     draft = table(tmp_path, rows, "t.jsonl")
