@@ -5,6 +5,7 @@ Imports jsonschema inside the function that validates, about 0.1 s.
 
 from __future__ import annotations
 
+import difflib
 import math
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -84,8 +85,15 @@ def _problems(violation: _Violation, document: Document) -> Iterator[Problem]:
             error = unknown_name("key", key, known)
             yield Problem(path, ConfigError(error.message, where=document.where(path, key=True), remedy=error.remedy))
         return
-    message, remedy = _sentence(violation)
+    message, remedy = _empty_file(violation) or _sentence(violation)
     yield Problem(violation.path, ConfigError(message, where=document.where(violation.path), remedy=remedy))
+
+
+def _empty_file(violation: _Violation) -> tuple[str, str | None] | None:
+    if violation.kind != "type" or violation.got is not None or violation.path:
+        return None
+    remedy = "evalkit init writes a suite, its prompt and a models file to begin with"
+    return "the file is empty", remedy if violation.wanted == "object" else None
 
 
 def _sentence(violation: _Violation) -> tuple[str, str | None]:
@@ -100,7 +108,7 @@ def _sentence(violation: _Violation) -> tuple[str, str | None]:
             words = " or ".join(_KINDS[kind] for kind in kinds if kind != "null")
             return f"{name} must be {words}{got}", _quoting_remedy(violation.got, kinds)
         case "enum":
-            return f"{name} must be one of {', '.join(map(str, wanted))}{got}", None
+            return f"{name} must be one of {', '.join(map(str, wanted))}{got}", _nearest(violation.got, wanted)
         case "minimum":
             return f"{name} must be at least {wanted}{got}", None
         case "maximum":
@@ -139,6 +147,11 @@ def _named(path: Path) -> str:
 
 def _shown(value: Json) -> str:
     return kind_of(value) if isinstance(value, (Mapping, list)) else show(value, 40)
+
+
+def _nearest(value: Json, allowed: Sequence[Json]) -> str | None:
+    close = difflib.get_close_matches(value, [str(one) for one in allowed], n=1) if isinstance(value, str) else []
+    return f"did you mean `{close[0]}`?" if close else None
 
 
 def _quoting_remedy(value: Json, kinds: Sequence[str]) -> str | None:

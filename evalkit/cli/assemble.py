@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from evalkit import __version__
+from evalkit.cli.keyless import unready
 from evalkit.cli.named import find_models
 from evalkit.cli.quantities import AUTO
 from evalkit.cli.racing import NO_RACE, RaceChoice, race_of, race_problems
@@ -64,6 +65,7 @@ class Choice:
     resume: str | None = None
     accept_changes: bool = False
     keep_going: bool = False
+    dry_run: bool = False
     allow_code: bool = False
     cluster: RayCluster | None = None
     voice: Voice = ALOUD
@@ -144,7 +146,7 @@ def assemble(choice: Choice) -> Assembly:
         *unanswerable(suite.decide, job.models, job.trials),
         *breaches(job),
         *(cluster_problems(job, choice, race) if choice.cluster else ()),
-        *providers.check(_needs(suite, asked, candidates)),
+        *unready(asked.values(), providers.check(_needs(suite, asked, candidates)), dry_run=choice.dry_run),
     ]:
         raise one_or_many(problems)
     manifest = dataclasses.replace(_manifest(job, providers, earlier, choice, models_file), race=race)

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from evalkit.cli import options
 from evalkit.cli.cost_options import amount
 
 _Traffic = Annotated[
@@ -21,12 +22,7 @@ _Traffic = Annotated[
 
 
 def decide(
-    run: Annotated[
-        str,
-        typer.Argument(
-            help="A run's folder or id, or a suite's name for its newest run.", metavar="RUN", show_default=False
-        ),
-    ],
+    run: options.RunToRead,
     require: Annotated[
         list[str] | None,
         typer.Option(
@@ -63,9 +59,8 @@ def decide(
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="Write the decision here, as markdown.", metavar="FILE")
     ] = None,
-    results: Annotated[Path, typer.Option("--results", help="The folder for results.", metavar="DIR")] = Path(
-        "results"
-    ),
+    explain: options.Explain = False,
+    results: options.Results = Path("results"),
 ) -> None:
     """Choose among a run's candidates by its suite's `decide:` rules, or by others. Asks nobody and changes no run.
 
@@ -93,4 +88,10 @@ def decide(
     decision = decided(data, rules)
     labels = Labels(decision.options)
     title = f"Decision: {data.manifest.suite.name}"
-    show(title, decision_sheets(decision, labels), decision_json(decision), out, as_json=as_json)
+    sheets = decision_sheets(decision, labels)
+    show(title, sheets, decision_json(decision), out, as_json=as_json)
+    if explain:
+        from evalkit.cli.explaining import explain as say
+        from evalkit.report.sheets import sheets_markdown
+
+        say(sheets_markdown(title, sheets), aside=as_json)

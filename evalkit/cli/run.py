@@ -84,6 +84,7 @@ def run(
         resume=resume,
         accept_changes=accept_changes,
         keep_going=keep_going,
+        dry_run=dry_run,
         allow_code=allow_code,
         cluster=RayCluster(ray_address, ray_workers, ray_storage) if on_ray else None,
         voice=Voice(quiet, figures=as_json and not gate, aside=as_json),

@@ -14,7 +14,8 @@ def score(
     target: Annotated[
         Path,
         typer.Argument(
-            help="A run's folder, or a .jsonl file of outputs: one object a line with id, output, expected.",
+            help="A run's folder or id, or a suite's name or folder for its newest run; or a .jsonl file of outputs: "
+            "one object a line with id, output, expected.",
             metavar="RUN|FILE",
             show_default=False,
         ),
@@ -40,18 +41,22 @@ def score(
     models: options.ModelsFile = None,
     max_cost: options.MaxCost = None,
     allow_code: options.AllowCode = False,
+    results: options.Results = Path("results"),
 ) -> None:
     """Judge the answers of a run anew, or outputs that were produced elsewhere. No candidate is asked.
 
     A run's verdicts and reports are replaced when all answers are judged; until then, or when that is broken off, they
     stay as they were. Models that scorers ask are asked only what they have not answered before.
     """
+    from evalkit.analysis.compare.side import resolve_run
     from evalkit.cli.rescoring import score_file, score_run
     from evalkit.runner.budget import Ceilings
 
     ceilings = Ceilings(max_cost_usd=max_cost)
-    if target.is_dir():
-        if scorer or out:
-            raise typer.BadParameter("--scorer and --out are for files of outputs; a run is judged by a suite")
-        raise typer.Exit(score_run(target, suite, models, ceilings, allow_code=allow_code))
-    raise typer.Exit(score_file(target, suite, tuple(scorer or ()), out, models, ceilings, allow_code=allow_code))
+    for_files = bool(scorer or out)
+    if target.is_file() or target.suffix == ".jsonl" or (for_files and not target.is_dir()):
+        raise typer.Exit(score_file(target, suite, tuple(scorer or ()), out, models, ceilings, allow_code=allow_code))
+    if for_files:
+        raise typer.BadParameter("--scorer and --out are for files of outputs; a run is judged by a suite")
+    run = resolve_run(str(target), results)
+    raise typer.Exit(score_run(run, suite, models, ceilings, allow_code=allow_code))

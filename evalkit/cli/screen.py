@@ -14,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from evalkit.cli import expand
+from evalkit.cli.keyless import warn_of_keyless
 from evalkit.cli.printed import Printed
 from evalkit.cli.voice import ALOUD, Voice
 from evalkit.errors import ExitCode
@@ -53,7 +54,7 @@ _BUDGETS = ("--max-cost", "--max-time", "--max-errors")
 
 
 def print_plan(assembly: Assembly) -> ExitCode:
-    """Print what a run would ask and roughly cost; that always ends well."""
+    """Print what a run would ask and roughly cost, and which keys it would lack; that always ends well."""
     table = _table("model", "calls", "input tokens", "output tokens", "cost USD")
     for row in estimate(assembly.job):
         output = "n/a" if row.output_tokens is None else f"<= {count(row.output_tokens)}"
@@ -65,6 +66,7 @@ def print_plan(assembly: Assembly) -> ExitCode:
     console.print(_what(assembly), soft_wrap=True)
     console.print(table)
     console.print("Nothing was asked. Tokens are estimated at four characters each.", soft_wrap=True)
+    warn_of_keyless([*assembly.job.judges, *assembly.job.models])
     return ExitCode.OK
 
 

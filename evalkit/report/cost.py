@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Final
 
@@ -27,7 +27,8 @@ _AT_LEAST: Final = (
 _SIZES: Final = ((1e9, "B"), (1e6, "M"), (1e3, "k"))
 _DOUBTS: Final[Mapping[Doubt, str]] = MappingProxyType(
     {
-        Doubt.TOKENS: "how many tokens a request takes was not measured: say --mix IN:OUT, or give a --trace",
+        Doubt.TOKENS: "how many tokens a request takes was not measured: say --mix IN:OUT of --tokens-per-day, or give "
+        "a --trace",
         Doubt.PRICE: "no price is known: say --price NAME=INPUT/OUTPUT, in USD per one million tokens",
         Doubt.THROUGHPUT: "what one server can do is not known: say --throughput [NAME=]TOKENS-PER-SECOND of output",
     }
@@ -35,8 +36,11 @@ _DOUBTS: Final[Mapping[Doubt, str]] = MappingProxyType(
 
 
 def cost_sheets(outlook: Outlook) -> list[Sheet]:
-    """All that people need to know, the traffic's cost first. Tables without a row are left out."""
+    """All that people need to know, the traffic's cost first. Tables without a row, or a figure, are left out."""
     name = Names([row[0].use for row in outlook.at_volumes])
+    if not _anything_known(outlook):
+        asked = outlook.projections or [row[0] for row in outlook.at_volumes]
+        return [Sheet("What the traffic costs", after=tuple(_doubts(asked, name)))]
     sheets = [
         _traffic_sheet(outlook, name),
         _server_sheet(outlook.projections, name),
@@ -44,6 +48,14 @@ def cost_sheets(outlook: Outlook) -> list[Sheet]:
         _volume_sheet(outlook, name),
     ]
     return [sheet for sheet in sheets if sheet.rows]
+
+
+def _anything_known(outlook: Outlook) -> bool:
+    """Whether there is a figure for any candidate."""
+    projections = [*outlook.projections, *(one for row in outlook.at_volumes for one in row)]
+    tokens = any(one.per_day and one.per_day.output_tokens for one in outlook.projections)
+    even = any(one.known for one in outlook.break_evens)
+    return tokens or even or any(one.usd_per_month or one.fleet for one in projections)
 
 
 class Names:
@@ -71,13 +83,12 @@ def _traffic_sheet(outlook: Outlook, name: Names) -> Sheet:
     header = ("candidate", "requests/day", "input/day", "output/day", "$ a month", "95 %", "$ a year")
     rows = [_traffic_row(one, name) for one in outlook.projections]
     shown = [index for index in range(len(header)) if index != 1 or any(row[1] != fmt.UNKNOWN for row in rows)]
-    doubts = [f"{name.of(one.use)}: n/a, as {_doubt(one)}." for one in outlook.projections if one.doubt]
     return Sheet(
         "What the traffic costs",
         tuple(header[index] for index in shown),
         tuple(tuple(row[index] for index in shown) for row in rows),
         before=tuple(_traffic_words(outlook.traffic)) if outlook.traffic else (),
-        after=(*doubts, *_method(outlook)),
+        after=(*_doubts(outlook.projections, name), *_method(outlook)),
     )
 
 
@@ -94,9 +105,20 @@ def _traffic_row(one: Projection, name: Names) -> tuple[str, ...]:
     )
 
 
+def _doubts(projections: Iterable[Projection], name: Names) -> Iterator[str]:
+    """Why costs are not known, and what to say to have them; candidates of one reason together."""
+    reasons: dict[str, list[str]] = {}
+    for one in projections:
+        if one.doubt:
+            reasons.setdefault(_doubt(one), []).append(name.of(one.use))
+    return (f"{', '.join(names)}: n/a, as {reason}." for reason, names in reasons.items())
+
+
 def _doubt(one: Projection) -> str:
     words = _DOUBTS[one.doubt or Doubt.PRICE]
     server = one.use.server
+    if one.doubt is Doubt.TOKENS and one.use.price is None and server is None:
+        return f"{words}; and {_DOUBTS[Doubt.PRICE]}"
     if one.doubt is not Doubt.THROUGHPUT or server is None:
         return words
     return f"{words}; one ({server.rent}) is ${fmt.usd(server.usd_per_month * 12)} a year"
@@ -264,8 +286,11 @@ def _volume_sheet(outlook: Outlook, name: Names) -> Sheet:
         )
         for row in outlook.at_volumes
     )
-    own = outlook.kind.input_share is None and outlook.kind.trace is None
-    return Sheet("$ a month, by volume", header, rows, after=(_OWN_TOKENS,) if own and len(rows) > 1 else ())
+    if not any(one.usd_per_month for row in outlook.at_volumes for one in row):
+        rows = ()
+    own = outlook.kind.input_share is None and outlook.kind.trace is None and len(rows) > 1
+    doubts = () if outlook.traffic else tuple(_doubts((row[0] for row in outlook.at_volumes), name))
+    return Sheet("$ a month, by volume", header, rows, after=(*doubts, *([_OWN_TOKENS] if own else [])))
 
 
 def _spread(figures: Sequence[Figure | None]) -> str:

@@ -67,7 +67,9 @@ def decision_sheets(decision: Decision, labels: Labels) -> tuple[Sheet, ...]:
             header=tuple(columns),
             rows=tuple(zip(*columns.values(), strict=True)),
             before=(*words.incomplete(), *words.reasons()),
-            after=tuple(filter(None, [*words.out(), *words.outlook(), words.rules(), words.method()])),
+            after=tuple(
+                filter(None, [*words.out(), *words.outlook(), words.rules(), front_words(decision), words.method()])
+            ),
         ),
     )
 

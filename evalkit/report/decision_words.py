@@ -19,7 +19,7 @@ _PREFERRED: Final = {
     "latency_p95_ms": "one with the lowest p95",
     "ttft_p95_ms": "one with the soonest first token (p95)",
 }
-_NOT_STATED: Final = "The suite has no `decide:` block, so this goes by the default rules."
+_NOT_STATED: Final = "The suite has no decide: block, so this goes by the default rules."
 
 
 class Words:

@@ -35,7 +35,8 @@ def headline(one: CandidateGate, name: str) -> str:
     broken = "; ".join(limit_words(limit) for limit in (*one.broken, *one.unknown))
     if one.comparison is None:
         return f"{one.verdict or 'WITHIN LIMITS'}: {name}: {broken or 'every limit is kept'}"
-    parts = [f"{name} {compared(one.comparison)}", *([broken] if broken else [])]
+    blind = coarse_words(one.comparison) if one.passed else ""
+    parts = [f"{name} {compared(one.comparison)}", *filter(None, [blind, broken])]
     return f"{one.verdict}{_let_pass(one)}: {'; '.join(parts)}"
 
 
@@ -46,21 +47,35 @@ def _let_pass(one: CandidateGate) -> str:
 
 
 def compared(comparison: Comparison) -> str:
-    """Say how a candidate does: `is 10.0 points worse (-15.8 to -4.2) on 150 cases; margin 7.9 points (auto)`."""
+    """Say how a candidate does: `is 10.0 points worse (-15.8 to -4.2) on 150 cases; margin 7.9 points (auto)`.
+
+    One that is NOT WORSE is not called worse: `is 1.0 points lower (...) on 150 cases, within the margin of ...`.
+    """
     difference = comparison.difference
     if difference is None or comparison.margin is None:
         return "cannot be compared: no case was finished on both sides"
     cases = fmt.counted(difference.cases, "case")
     by = " by mean score" if comparison.metric is Metric.SCORE else ""
-    margin = f"margin {points(comparison.margin)}{' (auto)' if comparison.auto else ''}"
-    return f"is {worse_or_better(difference)} ({ends(difference.interval)}){by} on {cases}; {margin}"
+    margin = f"{points(comparison.margin)}{' (auto)' if comparison.auto else ''}"
+    worse, then = "worse", f"; margin {margin}"
+    if comparison.verdict is Verdict.NOT_WORSE and round(difference.difference, 9) < 0:
+        worse, then = "lower", f", within the margin of {margin}"
+    return f"is {_worse_or_better(difference, worse)} ({ends(difference.interval)}){by} on {cases}{then}"
 
 
-def worse_or_better(difference: Difference) -> str:
+def _worse_or_better(difference: Difference, worse: str) -> str:
     """A difference in words: 10.0 points worse."""
     if not round(difference.difference, 9):
         return "neither better nor worse"
-    return f"{points(abs(difference.difference))} {'worse' if difference.difference < 0 else 'better'}"
+    return f"{points(abs(difference.difference))} {worse if difference.difference < 0 else 'better'}"
+
+
+def coarse_words(comparison: Comparison) -> str:
+    """What so few cases leave unseen: `so few cases may miss any drop below 44.8 points`; else nothing."""
+    difference, margin = comparison.difference, comparison.margin
+    if difference is None or margin is None or not comparison.auto or margin <= _COARSE or difference.interval[0] >= 0:
+        return ""
+    return f"so few cases may miss any drop below {points(margin)}"
 
 
 def points(share: float) -> str:
@@ -235,15 +250,15 @@ def candidate_notes(one: CandidateGate, result: GateResult) -> list[str]:
     lines = [f"note: {limit_words(limit)}" for limit in one.limits if limit.state is State.KEPT and limit.straddles]
     if comparison is None:
         return lines
-    difference, margin = comparison.difference, comparison.margin
+    difference = comparison.difference
     if comparison.renamed:
         lines.append(f"{one.model}@{one.prompt} is compared with {candidate_name(comparison.against)} of the baseline")
     if difference is not None:
         lines.append(_flipped(difference))
-    if difference is not None and margin is not None and comparison.auto and margin > _COARSE:
+    if difference is not None and comparison.margin is not None and coarse_words(comparison):
         lines.append(
-            f"{fmt.counted(difference.cases, 'case')} cannot show less than the margin of {points(margin)}: a smaller "
-            "drop passes unseen; more cases show more, and `margin:` says how much may be lost"
+            f"{fmt.counted(difference.cases, 'case')} cannot show less than the margin of {points(comparison.margin)}; "
+            "more cases can, and margin: in the suite's gate says how much may be lost"
         )
     lines += [*_holes(comparison.frozen), *_settling(one, result)]
     if comparison.drifted:
@@ -283,7 +298,7 @@ def _settling(one: CandidateGate, result: GateResult) -> Iterator[str]:
     if ways:
         yield f"{' or '.join(ways)} would settle it, if the true difference is what was measured"
     if one.verdict is Verdict.INCONCLUSIVE and result.rules.undecided is not Undecided.MORE_TRIALS:
-        yield "`evalkit run --gate` asks the cases again until it is settled, with `gate: {undecided: more-trials}`"
+        yield "evalkit run --gate asks the cases again until it is settled, with gate: {undecided: more-trials}"
 
 
 def shift_words(shift: Shift) -> str:

@@ -83,7 +83,7 @@ TERMS: Final = (
     ),
     _term(
         "trials, pass@k, pass^k",
-        r"pass[@^]|\btrials\b",
+        r"pass[@^]|\btrials each\b",
         """Each case was asked several times. pass@k: at least one of k answers is right. pass^k: all k are, which is
         what a user meets who relies on it each time.""",
     ),
@@ -104,9 +104,10 @@ TERMS: Final = (
         found. F1 lies between the two and is low if either is.""",
     ),
     _term(
-        "Pareto front",
-        r"\bpareto\b",
-        """The candidates that no other beats in both figures at once; all others cost more for less.""",
+        "front",
+        r"\bfront: |\| +front +\||\bpareto\b",
+        """The candidates to choose from whatever you care for most: no other one is at least as good in every figure
+        and better in one. Who is not on it is beaten all round by somebody who is.""",
     ),
     _term(
         "n/a",

@@ -101,6 +101,7 @@ def test_costs_by_volume_stand_with_their_interval(cost, stored):
     found = json.loads(cost(stored, "--json"))["volumes"][0]["usd_per_month"]["10000000"]
     assert low == pytest.approx(100 * (found["low"] / found["value"] - 1), abs=0.05)
     assert table["mystery"] == ["n/a"] * 4
+    assert "mystery: n/a, as no price is known" in cost(stored)
 
 
 def test_a_run_s_candidates_are_priced_by_their_own_tokens(cost, stored):
@@ -117,6 +118,26 @@ def test_a_run_s_candidates_are_priced_by_their_own_tokens(cost, stored):
     assert ">= 11" in rows(out, "Servers of your own")["own"][3]
     assert "api / own" in out
     assert "Each candidate's own tokens" in out
+
+
+@pytest.mark.parametrize("options", [(), ("--requests-per-day", "50k"), ("--lease", "5000")])
+def test_where_nothing_is_known_of_a_cost_what_is_lacking_is_said_once_and_no_table_shown(cost, tmp_path, options):
+    verdicts = {"a": True, "b": False}
+    fields = {(model, case): {"usage": Usage()} for model in ("m", "n") for case in verdicts}
+    run = store_run(tmp_path / "bare", {"m": verdicts, "n": verdicts}, fields=fields)
+    found = cost(run, *options).splitlines()
+    assert found[0] == "What the traffic costs"
+    assert found[1].startswith("m, n: n/a, as how many tokens a request takes was not measured: say --mix IN:OUT of ")
+    assert found[1].endswith("; and no price is known: say --price NAME=INPUT/OUTPUT, in USD per one million tokens.")
+    assert not [line for line in found[2:] if not line.startswith("own server: n/a, as how many tokens")]
+
+
+def test_costs_by_volume_are_not_shown_where_none_is_known(cost, tmp_path):
+    run = store_run(tmp_path / "bare", {"m": {"a": True}})
+    out = cost(run, "--tokens-per-day", "10M", "--mix", "1:2")
+    assert rows(out, "a prompt cache.")["m"] == ["3.33M", "6.67M", "n/a", "n/a", "n/a"]
+    assert "m: n/a, as no price is known: say --price" in out
+    assert "by volume" not in out
 
 
 def test_a_price_or_a_speed_may_be_given_for_a_model_of_the_run(cost, stored):

@@ -251,6 +251,21 @@ def test_a_suite_that_was_nearly_named_is_told(evalkit, suite, typed):
     assert "check the path" in evalkit("validate", "another.yaml", code=2)
 
 
+@pytest.mark.parametrize("named", ["tiny", "results/tiny", "r2", "tiny/r2", "results/tiny/r2"])
+@pytest.mark.parametrize("command", ["report", "score"])
+def test_a_run_to_report_or_judge_is_named_as_everywhere(evalkit, tmp_path, command, named):
+    for run in ("r1", "r2"):
+        store_run(tmp_path / "results/tiny" / run, {"a": {"c": True}})
+    if command == "score":
+        assert "suite evals/tiny.yaml is not there" in evalkit(command, named, code=2)
+    else:
+        assert "report: results/tiny/r2/report.md" in evalkit(command, named)
+        assert (tmp_path / "results/tiny/r2/report.md").is_file()
+        assert not (tmp_path / "results/tiny/r1/report.md").exists()
+    assert "no run 'r3'; the runs in results are: tiny/r2, tiny/r1" in evalkit(command, "r3", code=2)
+    assert "no run 'r2'; there are no runs in elsewhere" in evalkit(command, "r2", "--results", "elsewhere", code=2)
+
+
 def test_statistics_are_explained_on_request(evalkit, tmp_path):
     verdicts = {"a": {f"c{i}": True for i in range(9)}, "b": {f"c{i}": i > 2 for i in range(9)}}
     store_run(tmp_path / "r", verdicts)

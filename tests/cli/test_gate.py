@@ -144,7 +144,7 @@ def test_the_gate_of_the_suite_holds_and_options_take_its_place(home: Path, caps
     assert evalkit("baseline", run("old", {"m": verdicts(90)}, gate=block)) == 0
     assert Path("frozen/b.json").is_file()
     assert evalkit("gate", run("new", {"m": verdicts(85)}, gate=block)) == 0
-    assert "margin 20.0 points\n" in capsys.readouterr().out
+    assert "within the margin of 20.0 points\n" in capsys.readouterr().out
     assert evalkit("gate", "new", "--margin", "0.01", "--undecided", "fail") == 1
     assert evalkit("gate", "new", "--min-pass-rate", "0.9") == 1
     assert "pass rate is 85.0 % (76.7 % to 90.7 %), below 90.0 %" in capsys.readouterr().out
@@ -358,7 +358,7 @@ def test_an_inconclusive_gate_says_what_would_settle_it(home: Path, capsys: pyte
     assert evalkit("gate", "new", "--undecided", "fail") == 1
     assert capsys.readouterr().out.startswith("INCONCLUSIVE (the gate fails): ")
     assert evalkit("gate", "new", "--undecided", "estimate") == 0
-    assert "with `gate: {undecided: more-trials}`" in capsys.readouterr().out
+    assert "until it is settled, with gate: {undecided: more-trials}" in capsys.readouterr().out
 
 
 def test_a_coarse_margin_is_pointed_out(home: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -253,7 +253,8 @@ def test_a_suite_judges_outputs_from_elsewhere_by_its_cases(workspace: Workspace
         (("empty.jsonl", "--scorer", "numeric"), 2, "there are no outputs in it"),
         (("nowhere", "--scorer", "numeric"), 2, "there is no such run or file"),
         ((".", "--scorer", "numeric"), 2, "are for files of outputs"),
-        ((".",), 2, "no run here"),
+        ((".",), 2, "no run '.'; there are no runs in results"),
+        (("nowhere.jsonl",), 2, "there is no such run or file"),
     ],
 )
 def test_what_cannot_be_judged(workspace: Workspace, arguments: tuple[str, ...], code: int, words: str) -> None:

@@ -231,6 +231,11 @@ def test_a_provider_can_come_from_another_package(tmp_path, monkeypatch):
     assert "must be one of" in problem(tmp_path, "m: {provider: acne, model: a}").message
 
 
+@pytest.mark.parametrize(("typed", "near"), [("opanai", "did you mean `openai`?"), ("nobody", None)])
+def test_a_provider_that_was_nearly_named_is_told(tmp_path, typed, near):
+    assert problem(tmp_path, f"m: {{provider: {typed}, model: a}}").remedy == near
+
+
 def test_installed_packages_are_searched_only_for_a_provider_that_the_table_lacks(tmp_path, monkeypatch):
     monkeypatch.setattr(config, "offered_elsewhere", pytest.fail)
     assert one(tmp_path, "provider: openai, model: a").protocol == "openai"

@@ -75,6 +75,42 @@ def test_failing_candidates_come_first(tmp_path: Path) -> None:
     assert ending(result) == "gate failed"
 
 
+def test_a_drop_that_few_cases_cannot_show_is_not_called_worse_and_not_worse_at_once(tmp_path: Path) -> None:
+    result = gated(tmp_path, {"m": verdicts(12, 2)}, {"m": verdicts(12, 0)})
+    (line,) = headlines(result)
+    assert line == (
+        "NOT WORSE: m is 16.7 points lower (-44.8 to +11.6) on 12 cases, within the margin of 44.8 points (auto); "
+        "so few cases may miss any drop below 44.8 points"
+    )
+    page = gate_markdown(result)
+    assert f"**{line}**" in page
+    assert "- 12 cases cannot show less than the margin of 44.8 points; more cases can" in page
+    assert "`" not in page
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "rules"),
+    [
+        pytest.param(verdicts(12, 2), verdicts(12, 0), {"margin": 0.448}, id="a margin that somebody chose"),
+        pytest.param(verdicts(12, 0), verdicts(12, 12), {}, id="shown to be better"),
+        pytest.param(verdicts(150, 100), verdicts(150, 99), {}, id="enough cases"),
+        pytest.param(verdicts(12, 12), verdicts(12, 0), {}, id="shown to be worse"),
+    ],
+)
+def test_few_cases_are_blamed_only_for_what_they_hide(
+    before: dict[str, bool], now: dict[str, bool], rules: dict[str, Any], tmp_path: Path
+) -> None:
+    assert "so few cases" not in headlines(gated(tmp_path, {"m": before}, {"m": now}, **rules))[0]
+
+
+def test_a_broken_limit_stands_beside_a_difference_within_the_margin(tmp_path: Path) -> None:
+    before, now = {"m": verdicts(150, 100)}, {"m": verdicts(150, 99)}
+    (line,) = headlines(gated(tmp_path, before, now, min_pass_rate=0.9))
+    assert line.startswith("REGRESSED: m is 0.7 points lower (")
+    assert " on 150 cases, within the margin of " in line
+    assert "; pass rate is 66.0 %" in line
+
+
 def test_what_cannot_be_compared_is_said(tmp_path: Path) -> None:
     result = gated(tmp_path, {"m": {"a": None, "b": True}}, {"m": {"a": True, "b": None}})
     assert headlines(result) == [

@@ -16,6 +16,10 @@ from evalkit.report.glossary import TERMS, terms_in
         ("NOT WORSE at a margin of 0.02", ["margin", "NOT WORSE"]),
         ("INCONCLUSIVE", ["INCONCLUSIVE"]),
         ("| p50 | $ |\n| n/a |", ["p50, p95, p99", "n/a"]),
+        ("20 trials of each case would find 3 %", []),
+        ("12 cases, 3 trials each", ["trials, pass@k, pass^k"]),
+        ("| candidate | front |", ["front"]),
+        ("who works in front of the house", []),
         ("pass^2 falls; 3 flaky cases", ["trials, pass@k, pass^k", "flaky"]),
     ],
 )

@@ -96,7 +96,7 @@ def test_expected_left_out_is_not_null(check):
 BAD = [
     ("prompts: [", "s.yaml:2:1: a value is missing here; the file ends here"),
     ("- a\n", "s.yaml:1:1: the file must be a mapping (`key: value`), got a list"),
-    ("", "s.yaml:1:1: the file must be a mapping (`key: value`), got null"),
+    ("", "s.yaml:1:1: the file is empty"),
     (SUITE + "scorer: [exact]\n", 's.yaml:5:1: unknown key "scorer"; did you mean `scorers`?'),
     (SUITE + "scorers: [exact]\n", 's.yaml:5:1: the key "scorers" is given twice, first on line 2'),
     ("prompts: []\n" + SUITE.partition("\n")[2], "s.yaml:1:10: `prompts` is empty"),
@@ -163,6 +163,14 @@ def test_each_mistake_gives_one_message_with_its_place(check, text, message):
     (error,) = errors
     assert error.startswith(message)
     assert "Traceback" not in error
+
+
+@pytest.mark.parametrize("text", ["", "# nothing yet\n", "---\n"])
+def test_an_empty_suite_is_told_how_to_begin(text, tmp_path):
+    (tmp_path / "s.yaml").write_text(text, encoding="utf-8")
+    with pytest.raises(ConfigError, match="the file is empty") as caught:
+        load_suite(tmp_path / "s.yaml")
+    assert caught.value.remedy == "evalkit init writes a suite, its prompt and a models file to begin with"
 
 
 def test_all_problems_are_reported_at_once(check):

@@ -114,8 +114,7 @@ def _row(data: Json, where: Location, threshold: float | None) -> _Row | None:
         raise ConfigError("a row is an object with case_id and label", where=where)
     if "label" not in data:
         columns = ", ".join(map(str, data)) or "none"
-        semicolons = "; save it with commas between the cells" if ";" in columns else ""
-        raise ConfigError("there is no column `label`", where=where, remedy=f"the columns are: {columns}{semicolons}")
+        raise ConfigError("there is no column `label`", where=where, remedy=f"the columns are: {columns}")
     cells = {name: _text(data.get(name), name, where) for name in (*NAMES, "label", "annotator")}
     if not cells["label"]:
         return None
