@@ -225,8 +225,7 @@ def test_the_keyboard(page):
     page.press("k")
     until_open(page, CASES[2])
     page.press("Escape")
-    page.until("!document.querySelector('dialog').open")
-    assert page.run("location.hash") == "#cases"
+    page.until("!document.querySelector('dialog').open && location.hash === '#cases'")
     page.press("k")
     page.press("Enter")
     until_open(page, CASES[1])

@@ -52,6 +52,7 @@ def test_a_changed_prompt_fails_the_gate(workspace: Workspace, chat_server: Chat
     assert json.loads(again.out) == json.loads((workspace.folder() / "gate.json").read_text())
 
 
+@pytest.mark.slow
 def test_more_trials_stay_within_the_budget(workspace: Workspace, chat_server: ChatServer) -> None:
     """An answer takes 15 tokens, 1.5 cents: 60 cases cost 90 cents, and another trial of them as much."""
     rules = {"undecided": "more-trials", "margin": 0.05, "max_cost": 1.5}

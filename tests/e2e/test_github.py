@@ -247,6 +247,7 @@ def test_a_renamed_prompt_is_held_to_the_same_baseline(repository: Repository) -
     assert "have changed" not in job.summary
 
 
+@pytest.mark.slow
 def test_every_night_is_held_against_the_baseline_and_the_night_before(repository: Repository) -> None:
     workflow = repository.path / "nightly.yml"
     workflow.write_text(

@@ -163,6 +163,7 @@ def programs(port: int, outside: Path) -> dict[str, str]:
     }
 
 
+@pytest.mark.slow
 def test_every_scorer_judges_hostile_answers_of_a_run(
     hostile: Workspace, listening: socket.socket, no_orphans: None, tmp_path: Path
 ) -> None:

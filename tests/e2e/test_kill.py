@@ -105,7 +105,7 @@ SETUPS = {
     "judges and workers": Setup(models=2, cases=30, concurrency=4, judged=True, kills=16),
 }
 
-FURTHER = ("one at a time", "three models", "two trials after a warm-up", "failing calls")
+FURTHER = ("one at a time", "many at a time", "three models", "two trials after a warm-up", "failing calls")
 """These are left to the slow set."""
 
 

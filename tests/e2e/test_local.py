@@ -56,6 +56,7 @@ def test_the_example_runs_on_the_real_model(workspace: Workspace, weights: Path)
 
 
 @pytest.mark.skipif(not Path("/proc/self").exists(), reason="looks for processes in /proc")
+@pytest.mark.slow
 def test_a_killed_run_takes_its_server_with_it_and_resumes(workspace: Workspace, weights: Path) -> None:
     mark = str(workspace.path)
     arguments = (*RUN, "-m", "smollm2-free", "-f", "plain", "-n", "4")

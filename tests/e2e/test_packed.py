@@ -18,7 +18,7 @@ import evalkit
 from evalkit.cli import main
 from evalkit.runner.packed import packed_parts
 
-pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("packed")]  # one run serves all tests
+pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.xdist_group("packed")]  # one run serves all tests
 
 Command: TypeAlias = Callable[..., "Said"]
 
