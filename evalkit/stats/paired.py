@@ -63,7 +63,8 @@ def tango_interval(pairs: Pairs, confidence: float = 0.95) -> Interval:
     """Score interval of the difference of two paired proportions, first minus second.
 
     T. Tango (1998), Equivalence test and confidence interval for the difference in proportions for the paired-sample
-    design, Statistics in Medicine 17:891-908. It keeps its coverage however few pairs are discordant.
+    design, Statistics in Medicine 17:891-908. It keeps its coverage however few pairs are discordant; where fewer than
+    about 1.5 are to be expected it covers more than 99 % at 95 %, as any interval must that keeps it elsewhere.
 
     Args:
         pairs: any of them may be 0.

@@ -14,6 +14,8 @@ from evalkit.stats.quantiles import quantile_interval
 pytestmark = pytest.mark.slow
 
 SIZES, RATES, CORRELATIONS = (50, 100, 150, 200), (0.5, 0.7, 0.9, 0.95, 0.98), (0.0, 0.3, 0.5, 0.7)
+# Where fewer than 1.5 discordant pairs are expected, without any difference.
+SPARSE = ((50, 0.95, 0.7), (50, 0.98, 0.3), (50, 0.98, 0.5), (50, 0.98, 0.7), (100, 0.98, 0.7))
 
 
 @pytest.mark.parametrize("n", SIZES)
@@ -51,8 +53,31 @@ def test_tango(n, drop, p):
         odds = scipy.stats.binom.pmf(first, first + second, shares[0] / discordance)
         covered = float((scipy.stats.binom.pmf(first + second, n, discordance) * odds)[holds].sum())
         assert covered >= 0.92, rho
-        # With two discordant pairs or fewer there is mostly nothing that could tell a difference of 0 from others.
-        assert covered <= 0.99 or n * discordance < 2.5, rho
+        assert covered <= 0.99 or (drop == 0 and (n, p, rho) in SPARSE), rho
+
+
+@pytest.mark.parametrize(("n", "p", "rho"), SPARSE)
+def test_no_interval_could_hold_both_ends_where_hardly_a_pair_is_discordant(n, p, rho):
+    """Neither Tango's nor any other interval can cover between 0.92 and 0.99 of every cell: 3 against 0 decides it.
+
+    Say an interval treats both candidates alike, and never excludes 0 at a result less clear than one where it does
+    not: one with fewer for the winner, more for the other, or the same lead among more pairs. If it excludes 0 at 3
+    against 0, it does at 4 against 0 and so on, and covers less than 0.92 of a cell with more discordant pairs. If it
+    does not, it excludes 0 at no lead below 4, and covers more than 0.99 of this one.
+    """
+
+    def odds(p, rho, told_apart):
+        discordance = sum(cells(p, 0.0, rho))
+        return sum(
+            scipy.stats.binom.pmf(pairs, n, discordance) * scipy.stats.binom.pmf(first, pairs, 0.5)
+            for pairs in range(n + 1)
+            for first in range(pairs + 1)
+            if told_apart(max(first, pairs - first), min(first, pairs - first))
+        )
+
+    busier = {50: 0.95, 100: 0.98}[n]
+    assert 1 - odds(busier, 0.3, lambda more, less: more >= 3 and less == 0) < 0.92
+    assert 1 - odds(p, rho, lambda more, less: more - less >= 4) > 0.99
 
 
 def test_the_clustered_error_is_that_of_repeated_samples():
