@@ -23,6 +23,10 @@ from evalkit.suite.images import read_image
 from evalkit.types import MISSING, Case, Image, Json, Message, Part, Prompt, PromptPart, PromptTurn, Role
 
 
+_CLEARER: Final = {"unexpected '}'": "unexpected '}': what begins with '{{' ends with '}}', and '{%' with '%}'"}
+"""What Jinja2 says, and what it means."""
+
+
 class Renderer:
     """Renders one prompt; its templates are compiled once.
 
@@ -46,7 +50,8 @@ class Renderer:
                 try:
                     self._turns[-1][1].append((source, _template(environment, source.template)))
                 except TemplateSyntaxError as error:
-                    faults.append(_fault(prompt, source.where, error.message or "invalid template", error.lineno))
+                    words = error.message or "invalid template"
+                    faults.append(_fault(prompt, source.where, _CLEARER.get(words, words), error.lineno))
                 except (RecursionError, SyntaxError):
                     faults.append(_fault(prompt, source.where, "the template is nested too deeply", 1))
         if faults:

@@ -99,6 +99,7 @@ def test_a_template_that_fails(template, words):
         ("a\n{% if %}", "p.yaml:6", "Expected an expression"),
         ("{{ a | nope }}", "p.yaml:5", "nope"),
         ("{{ a", "p.yaml:5", "unexpected end"),
+        ("Hello {{ a } there", "p.yaml:5", "what begins with '{{' ends with '}}'"),
         ("{% for %}", "p.yaml:5", ""),
         ("{% if a %}" * 200 + "{% endif %}" * 200, "p.yaml:5", "nested too deeply"),
         ("{{ " + "(" * 5000 + "1" + ")" * 5000 + " }}", "p.yaml:5", "nested too deeply"),
