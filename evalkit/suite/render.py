@@ -22,7 +22,6 @@ from evalkit.scorers.values import as_text, kind_of
 from evalkit.suite.images import read_image
 from evalkit.types import MISSING, Case, Image, Json, Message, Part, Prompt, PromptPart, PromptTurn, Role
 
-
 _CLEARER: Final = {"unexpected '}'": "unexpected '}': what begins with '{{' ends with '}}', and '{%' with '%}'"}
 """What Jinja2 says, and what it means."""
 
