@@ -88,6 +88,7 @@ class Assembly:
     keep_going: bool = False
     voice: Voice = ALOUD
     cluster: RayCluster | None = None
+    allow_code: bool = False
 
     @property
     def calls(self) -> int:
@@ -153,7 +154,8 @@ def assemble(choice: Choice) -> Assembly:
     if folder and earlier and not choice.accept_changes:
         _refuse_changes(folder, earlier, manifest, job)
     out, ceilings = choice.out, choice.ceilings
-    return Assembly(job, manifest, providers, out, folder, ceilings, choice.keep_going, choice.voice, choice.cluster)
+    how = (choice.keep_going, choice.voice, choice.cluster, choice.allow_code)
+    return Assembly(job, manifest, providers, out, folder, ceilings, *how)
 
 
 def _needs(suite: Suite, asked: Iterable[str], candidates: Collection[str]) -> dict[str, frozenset[str]]:

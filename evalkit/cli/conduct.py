@@ -79,7 +79,8 @@ def _report(folder: Path, assembly: Assembly) -> RunSummary:
     reports = write_reports(load_run(folder))
     run = reports.summary
     early = run.manifest.stopped or run.missing  # how to go on is said then in any case
-    print_results(reports, assembly.voice, () if early else to_mend(run, assembly.job.models))
+    again = () if early else to_mend(run, assembly.job.models, allow_code=assembly.allow_code)
+    print_results(reports, assembly.voice, again)
     return run
 
 
@@ -153,7 +154,7 @@ class Conductor:
             starting = start(providers.by_model, dict.fromkeys([*candidates, *judges]))
             try:
                 if len(candidates) == len(job.models):
-                    await _one_started({name: starting[name] for name in candidates})
+                    await _one_started({name: starting[name] for name in candidates}, manifest.models_file)
                 if not self._assembly.keep_going:
                     # A model that only embeds has no words to try it by.
                     talking = [model for model in job.judges if model.name not in job.suite.embedders]
@@ -190,7 +191,7 @@ class Conductor:
         write_manifest(self.folder, with_conditions(dataclasses.replace(manifest, finished_at=now), met))
 
 
-async def _one_started(starting: Mapping[str, asyncio.Task[CallError | None]]) -> None:
+async def _one_started(starting: Mapping[str, asyncio.Task[CallError | None]], models_file: str | None) -> None:
     """Wait until one model can be asked.
 
     Raises:
@@ -203,7 +204,8 @@ async def _one_started(starting: Mapping[str, asyncio.Task[CallError | None]]) -
             return
     failed = ((name, task.result()) for name, task in starting.items())
     reasons = "; ".join(f"{name}: {error.message}" for name, error in failed if error is not None)
+    check = ["evalkit", "models", "check", *starting, *(["--models", models_file] if models_file else [])]
     raise NothingRanError(
         f"no model could be reached: {reasons}",
-        remedy=f"nothing was asked; mend it, and try with: {shlex.join(['evalkit', 'models', 'check', *starting])}",
+        remedy=f"nothing was asked; mend it, and try with: {shlex.join(check)}",
     )

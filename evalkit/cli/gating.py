@@ -132,7 +132,7 @@ def plan_gate(manifest: Manifest, given: Given) -> GatePlan:
         raise ConfigError(
             f"there is nothing to hold {manifest.suite.name} to: no baseline {path}, and no limit",
             remedy=f"make a baseline of a run that you trust: evalkit baseline RUN -o {path}; "
-            "or give a limit such as --min-pass-rate",
+            "or give a limit: `min_pass_rate:` in its gate, or --min-pass-rate of evalkit gate",
         )
     return GatePlan(rules, read_baseline(path), path)
 

@@ -30,7 +30,7 @@ def look_at(model: Model, kind: str) -> str:
     return f"look at the key in {variable}" if os.environ.get(variable) else f"export {variable}=..., its key"
 
 
-def to_mend(run: RunSummary, models: Sequence[Model]) -> Iterator[str]:
+def to_mend(run: RunSummary, models: Sequence[Model], *, allow_code: bool) -> Iterator[str]:
     """Say, for a terminal, what to look at and how to ask again what ended in an error."""
     if not run.errors:
         return
@@ -39,5 +39,6 @@ def to_mend(run: RunSummary, models: Sequence[Model]) -> Iterator[str]:
         for kind in kinds.get(model.name, {}):
             if hint := look_at(model, kind):
                 yield f"  -> {model.name}: {hint}"
-    again = ["evalkit", "run", run.manifest.suite.path, "--resume", path_from_here(run.folder)]
+    allowed = ["--allow-code"] if allow_code else []
+    again = ["evalkit", "run", run.manifest.suite.path, *allowed, "--resume", path_from_here(run.folder)]
     yield f"  -> ask only these again: {shlex.join(again)}"

@@ -129,12 +129,23 @@ def _read(wanted: Wanted) -> DraftSuite:
     options = wanted.options
     if wanted.text:
         options = dataclasses.replace(options, columns={var_name(column): column for column in wanted.text})
-    draft = read(wanted.kind or guess(wanted.source) or "table", wanted.source, options)
+    try:
+        draft = read(wanted.kind or guess(wanted.source) or "table", wanted.source, options)
+    except ConfigError as error:
+        raise _in_our_words(error) from None
     if isinstance(draft, DraftRun):
         raise ConfigError(f"{wanted.source} holds results, not inputs", remedy="sample from a table or a log")
     if not len(draft.cases):
         raise ConfigError(f"{wanted.source} holds no inputs", remedy="name another file, or see --text")
     return dataclasses.replace(draft, cases=list(draft.cases))
+
+
+def _in_our_words(error: ConfigError) -> ConfigError:
+    """Name our option for the column to read where reading names that of `import`."""
+    if error.remedy is None or "--map" not in error.remedy:
+        return error
+    remedy = error.remedy.replace("--map message=COLUMN", "--text COLUMN").replace("--map", "--text")
+    return ConfigError(error.message, where=error.where, remedy=remedy)
 
 
 def _moments(cases: Sequence[DraftCase], wanted: Wanted) -> tuple[list[dt.datetime | None], list[Note]]:

@@ -27,8 +27,8 @@ _AT_LEAST: Final = (
 _SIZES: Final = ((1e9, "B"), (1e6, "M"), (1e3, "k"))
 _DOUBTS: Final[Mapping[Doubt, str]] = MappingProxyType(
     {
-        Doubt.TOKENS: "how many tokens a request takes was not measured: say --mix IN:OUT of --tokens-per-day, or give "
-        "a --trace",
+        Doubt.TOKENS: "how many tokens a request takes was not measured: name the traffic by --tokens-per-day and "
+        "--mix IN:OUT instead, or give a --trace",
         Doubt.PRICE: "no price is known: say --price NAME=INPUT/OUTPUT, in USD per one million tokens",
         Doubt.THROUGHPUT: "what one server can do is not known: say --throughput [NAME=]TOKENS-PER-SECOND of output",
     }

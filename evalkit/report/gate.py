@@ -257,8 +257,8 @@ def candidate_notes(one: CandidateGate, result: GateResult) -> list[str]:
         lines.append(_flipped(difference))
     if difference is not None and comparison.margin is not None and coarse_words(comparison):
         lines.append(
-            f"{fmt.counted(difference.cases, 'case')} cannot show less than the margin of {points(comparison.margin)}; "
-            "more cases can, and margin: in the suite's gate says how much may be lost"
+            f"{fmt.counted(difference.cases, 'case')} that disagree so often cannot show less than the margin of "
+            f"{points(comparison.margin)}; more cases can, and margin: in the suite's gate says how much may be lost"
         )
     lines += [*_holes(comparison.frozen), *_settling(one, result)]
     if comparison.drifted:

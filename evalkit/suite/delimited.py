@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Final, NamedTuple, TextIO
@@ -62,7 +63,7 @@ def by_column(header: Sequence[str], row: Record) -> dict[str, str] | ConfigErro
 
 
 def _separator(file: TextIO, path: Path) -> tuple[str, int]:
-    """Tell what stands between cells: a tab in .tsv, else what the first line says or the header has most of.
+    """Tell what stands between cells: a tab in .tsv, else what the first line says or fits the header and the first row.
 
     Returns:
         It, and how many lines come before the header: one where the first says `sep=;`, as Excel writes it. The file
@@ -75,9 +76,12 @@ def _separator(file: TextIO, path: Path) -> tuple[str, int]:
     file.seek(0)
     if path.suffix.lower() == ".tsv":
         return "\t", 0
-    best = max(map(_fit, widths.values()))
-    first, *more = (one for one, found in widths.items() if _fit(found) == best)
-    if more and best.fits:
+    fitting = {one: found[0] for one, found in widths.items() if _fits(found)}
+    if not fitting:
+        return _likeliest(widths), 0
+    first, *more = (one for one, cells in fitting.items() if one == "," or cells == max(fitting.values()))
+    # A comma that fits may still be a part of words; with more cells than all others it is what CSV has.
+    if more and fitting[first] <= fitting[more[0]]:
         words = f"it cannot be told whether `{first}` or `{more[0]}` separates the cells"
         remedy = f"say so in a line before the header: `sep={first}` or `sep={more[0]}`"
         raise ConfigError(words, where=Location(path, 1), remedy=remedy)
@@ -88,19 +92,20 @@ def _widths(file: TextIO, separator: str) -> list[int]:
     """How many cells the header and the first row have, as far as they are there."""
     file.seek(0)
     filled = (cells for cells in csv.reader(file, delimiter=separator) if any(cells))
-    try:
-        return [len(cells) for cells in islice(filled, 2)]
-    except csv.Error:
-        return []
+    widths: list[int] = []
+    with contextlib.suppress(csv.Error):  # the header tells something even where the row is broken
+        widths += (len(cells) for cells in islice(filled, 2))
+    return widths
 
 
-class _Fit(NamedTuple):
-    """How well a separator fits: whether the first row has as many cells as the header, and how many these are."""
-
-    fits: bool
-    cells: int
+def _fits(widths: Sequence[int]) -> bool:
+    """Tell whether the header has several cells, and the first row as many."""
+    return bool(widths) and widths[0] > 1 and widths[-1] == widths[0]
 
 
-def _fit(widths: Sequence[int]) -> _Fit:
-    cells = widths[0] if widths else 0
-    return _Fit(cells > 1 and widths[-1] == cells, cells)
+def _likeliest(widths: Mapping[str, Sequence[int]]) -> str:
+    """Choose where none fits: the comma if the header has one, else what both lines have; one column has neither."""
+    common = {one: found[0] if found and min(found) > 1 else 0 for one, found in widths.items()}
+    if (widths[","] or [0])[0] > 1 or not any(common.values()):
+        return ","
+    return max(common, key=lambda one: common[one])

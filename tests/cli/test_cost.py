@@ -127,7 +127,7 @@ def test_where_nothing_is_known_of_a_cost_what_is_lacking_is_said_once_and_no_ta
     run = store_run(tmp_path / "bare", {"m": verdicts, "n": verdicts}, fields=fields)
     found = cost(run, *options).splitlines()
     assert found[0] == "What the traffic costs"
-    assert found[1].startswith("m, n: n/a, as how many tokens a request takes was not measured: say --mix IN:OUT of ")
+    assert found[1].startswith("m, n: n/a, as how many tokens a request takes was not measured: name the traffic by ")
     assert found[1].endswith("; and no price is known: say --price NAME=INPUT/OUTPUT, in USD per one million tokens.")
     assert not [line for line in found[2:] if not line.startswith("own server: n/a, as how many tokens")]
 

@@ -365,7 +365,7 @@ def test_a_coarse_margin_is_pointed_out(home: Path, capsys: pytest.CaptureFixtur
     evalkit("baseline", run("old", {"m": verdicts(8, 10)}))
     capsys.readouterr()
     evalkit("gate", run("new", {"m": verdicts(7, 10)}))
-    assert "10 cases cannot show less than the margin of" in capsys.readouterr().out
+    assert "10 cases that disagree so often cannot show less than the margin of" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

@@ -57,6 +57,14 @@ def folder(tmp_path: Path, chat_server: ChatServer) -> Path:
     return tmp_path
 
 
+def test_it_allows_the_code_that_was_allowed(folder: Path, in_process: Any) -> None:
+    (folder / "grade.py").write_text("def ok(output, expected, vars):\n    return True\n", encoding="utf-8")
+    (folder / "s.yaml").write_text(json.dumps({**SUITE, "scorers": [{"python": "grade.py:ok"}]}), encoding="utf-8")
+    err = in_process("run", "s.yaml", "-q", "--allow-code", code=4)
+    again = next(line for line in err.splitlines() if "ask only these again" in line)
+    assert again.startswith("  -> ask only these again: evalkit run s.yaml --allow-code --resume results/s/2")
+
+
 def test_the_command_that_is_shown_asks_again(folder: Path, chat_server: ChatServer, in_process: Any) -> None:
     err = in_process("run", "s.yaml", "-q", code=4)
     lines = [line for line in err.splitlines() if line.startswith("  -> ")]
@@ -66,3 +74,15 @@ def test_the_command_that_is_shown_asks_again(folder: Path, chat_server: ChatSer
     out = in_process(*lines[1].split("evalkit ")[1].split())
     assert "1/1" in out
     assert "  -> " not in out
+
+
+def test_a_model_that_is_not_there_can_be_tried_from_where_one_is(folder: Path, in_process: Any) -> None:
+    there = folder / "sub"
+    there.mkdir()
+    (folder / "s.yaml").rename(there / "s.yaml")
+    (folder / "models.yaml").unlink()
+    row = {"provider": "vllm", "model": "a", "base_url": "http://127.0.0.1:9/v1"}
+    (there / "models.yaml").write_text(json.dumps({"models": {"m": row}}), encoding="utf-8")
+    err = in_process("run", "sub/s.yaml", "-q", code=4)
+    assert "try with: evalkit models check m --models sub/models.yaml" in " ".join(err.split())
+    in_process("models", "check", "m", "--models", "sub/models.yaml", code=3)  # it is found, and still not there

@@ -158,6 +158,13 @@ def test_a_time_is_no_tag_and_no_tag_is_a_time(timed, tmp_path) -> None:
     assert re.search(r"unknown +75.0 %", out)
 
 
+def test_an_error_names_options_that_sample_has(in_process, tmp_path) -> None:
+    (tmp_path / "t.csv").write_text("id,when\n1,2026-05-01\n2,2026-05-02\n", encoding="utf-8")
+    err = in_process("sample", "t.csv", "-o", "a.jsonl", "--time", "when", code=2)
+    assert "such as --text COLUMN" in err
+    assert "--map" not in err
+
+
 def test_times_that_can_all_be_read_are_no_news(timed) -> None:
     assert "Changed:" not in timed(("q", "at"), ("Where is it", "1777629600"), ("A refund", ""))[0]
 

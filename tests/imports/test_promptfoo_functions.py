@@ -93,6 +93,8 @@ def test_what_is_returned_counts_as_in_promptfoo(tmp_path: Path, code: str, outp
         ("x = 0.5\nreturn x", {"threshold": 0.5}, True),
         ("x = 0.5\nreturn x", {"threshold": 0.6}, False),
         ("x = False\nreturn x", {"threshold": 0}, False),
+        ("x = 0.0\nreturn x", {"threshold": 0}, True),
+        ("x = 0.0\nreturn x", {}, False),
         ("return {'pass': True, 'score': 0.5, 'reason': 'r'}\n", {"threshold": 0.6}, False),
         ("return {'pass': True, 'score': 0.7, 'reason': 'r'}\n", {"threshold": 0.6}, True),
         ("x = True\nreturn x", {"type": "not-python"}, False),
@@ -231,6 +233,7 @@ def test_what_asks_for_more_is_lost_with_the_reason(tmp_path: Path, code: str, w
         ("def f(a, b):\n    return b['x']\n", "file://check.py:f", "uses b['x']"),
         ("def f(a, b):\n    return 1\n", "file://other.py:f", "is not there"),
         ("def f(a, b):\n    return 1\n", "check.py", "is a program"),
+        ("def vars(a, b):\n    return 1\n", "file://check.py:vars", "called `vars`, as what it is given is"),
     ],
 )
 def test_files_that_ask_for_more_are_lost_with_the_reason(tmp_path: Path, text: str, reference: str, why: str) -> None:
@@ -252,6 +255,8 @@ def test_where_models_call_tools_or_give_objects_it_stays_a_note(tmp_path: Path)
     assert "`output` is more than the answer's text" in lost(draft)[0]
     draft = asserting(tmp_path, {"type": "python", "value": LINES, "transform": "output.trim()"})
     assert "given a changed text" in lost(draft)[0]
+    draft = asserting(tmp_path, {"type": "python", "value": LINES, "transform": "JSON.parse(output).a"})
+    assert "given a value that a transform makes of the answer" in lost(draft)[0]
 
 
 @pytest.mark.parametrize(

@@ -84,7 +84,7 @@ def test_a_drop_that_few_cases_cannot_show_is_not_called_worse_and_not_worse_at_
     )
     page = gate_markdown(result)
     assert f"**{line}**" in page
-    assert "- 12 cases cannot show less than the margin of 44.8 points; more cases can" in page
+    assert "- 12 cases that disagree so often cannot show less than the margin of 44.8 points; more cases can" in page
     assert "`" not in page
 
 

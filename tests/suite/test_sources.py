@@ -93,6 +93,8 @@ def test_csv_of_spreadsheets_elsewhere(cases, content):
         ("sep=;\na;b,c\n1,5;2\n", [{"a": "1,5", "b,c": "2"}]),
         ('"a;b"\n"1;2"\n', [{"a;b": "1;2"}]),
         ('a;b\n"x\ny;z";2\n', [{"a": "x\ny;z", "b": "2"}]),
+        ("a,b,c (x|y)\n1,2,x|y\n", [{"a": "1", "b": "2", "c (x|y)": "x|y"}]),
+        ("Is it true (yes|no)?\nA whale is a fish\n", [{"Is it true (yes|no)?": "A whale is a fish"}]),
     ],
 )
 def test_what_separates_cells_is_what_fits_header_and_rows(cases, content, expected):
@@ -114,6 +116,10 @@ def test_where_it_fits_neither_the_remedy_says_how_to_tell(check, write):
         ("c.csv", "", "s.yaml:4:10: no cases in c.csv"),
         ("c.csv", "id;m\n", "s.yaml:4:10: no cases in c.csv"),
         ("c.csv", "a;b,c\n1,5;2\n", "c.csv:1: it cannot be told whether `,` or `;` separates the cells"),
+        ("c.csv", "a,b (x|y|z)\n1,x|y|z\n", "c.csv:1: it cannot be told whether `,` or `|` separates the cells"),
+        ("c.csv", "id,a; b; c\n1,2,3\n2,3\n", "c.csv:2: this row has 3 cells, the header 2"),
+        ("c.csv", "m;n\n1;2;3\n", "c.csv:2: this row has 3 cells, the header 2"),
+        ("c.csv", f"m;n\n{'x' * 200_000};1\n", "c.csv:2: this is not CSV: field larger"),
         ("c.csv", "m;m\n1;2\n", 'c.csv:1: two columns are called "m"'),
         ("c.csv", '"m"x;n\n1;2\n', "c.csv:1: this is not CSV"),
         ("c.csv", 'm;n\n1;"2\n3', "c.csv:2: this is not CSV"),

@@ -143,11 +143,8 @@ def as_function(code: str, name: str) -> str:
 
 def _check(file: _File, function: str, judging: Judging, where: Location) -> str:
     """Add the function that calls another; returns its name."""
-    options = "".join(
-        f", {key}={value!r}"
-        for key, value in (("threshold", judging.threshold), ("negated", judging.negated))
-        if value not in (None, False)
-    )
+    options = f", threshold={judging.threshold!r}" if judging.threshold is not None else ""
+    options += ", negated=True" if judging.negated else ""
     config = f', "config": {judging.config!r}' if judging.config is not None else ""
     known = file.checks.get((function, options + config))
     if known is not None:

@@ -15,13 +15,15 @@ from evalkit.imports.promptfoo.pycode import check_code
 from evalkit.imports.promptfoo.scripts.conditions import scorer_of
 from evalkit.imports.promptfoo.scripts.javascript import parse_javascript
 from evalkit.imports.promptfoo.scripts.python import parse_python
-from evalkit.imports.promptfoo.scripts.subjects import Text
+from evalkit.imports.promptfoo.scripts.subjects import Text, Value
 from evalkit.imports.promptfoo.scripts.tree import Expression, NotMechanicalError, with_names
 from evalkit.imports.promptfoo.specs import Spec
 from evalkit.imports.promptfoo.transforms import chained
 
 _INLINE: Final = "script"
 _DEFAULT: Final = "get_assert"
+_OURS: Final = frozenset({"output", "expected", "vars", "context"})
+"""The names of what a function is called with."""
 """The function of a file that promptfoo calls where none is named."""
 
 
@@ -93,6 +95,9 @@ def _called(assertion: Assertion, context: CaseContext, value: str) -> Spec:
     if context.tools or context.live:
         raise CannotError("its `output` is more than the answer's text: the calls of tools, or what a session gave")
 
+    if isinstance(assertion.lens, Value):
+        raise CannotError("its Python is given a value that a transform makes of the answer")
+
     def make(seen: Text) -> Spec:
         if seen != Text():
             raise CannotError("its Python is given a changed text")
@@ -105,6 +110,8 @@ def _called(assertion: Assertion, context: CaseContext, value: str) -> Spec:
 def _from_file(assertion: Assertion, context: CaseContext, reference: str) -> str:
     where = assertion.node.where
     name, function = _file_of(reference)
+    if function in _OURS:
+        raise CannotError(f"its function is called `{function}`, as what it is given is")
     path = context.files.paths(name, where)[0]
     text = context.files.text(path, where)
     packages = check_code(text, function, path.parent)
