@@ -63,7 +63,7 @@ def by_column(header: Sequence[str], row: Record) -> dict[str, str] | ConfigErro
 
 
 def _separator(file: TextIO, path: Path) -> tuple[str, int]:
-    """Tell what stands between cells: a tab in .tsv, else what the first line says or fits the header and the first row.
+    """Tell what stands between cells: a tab in .tsv, else what the first line says or fits header and first row.
 
     Returns:
         It, and how many lines come before the header: one where the first says `sep=;`, as Excel writes it. The file
