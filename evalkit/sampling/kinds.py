@@ -109,7 +109,8 @@ def _names(texts: Sequence[str], of: NDArray[np.int64], count: int) -> tuple[str
 
 def _telling(words: dict[str, int], everywhere: dict[str, int], size: int) -> list[str]:
     weight = {word: times / size * times / everywhere[word] for word, times in words.items()}
-    return sorted(weight, key=lambda word: (-weight[word], word))[:_NAMED]
+    # Numbers, such as a telephone's, tell people little: they come last.
+    return sorted(weight, key=lambda word: (word.isdigit(), -weight[word], word))[:_NAMED]
 
 
 def _learn(module: str) -> Any:  # noqa: ANN401 - a module of a package without types

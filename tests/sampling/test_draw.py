@@ -31,6 +31,12 @@ def test_intents_are_covered_without_a_look_at_them(shared) -> None:
     assert sum(sample.stands_for) == len(rows)
 
 
+def test_a_kind_is_named_by_words_before_numbers() -> None:
+    calls = [f"Please call me back on 555 010{n}, thank you" for n in range(20)]
+    (kind, *_) = _draw([*calls, "12 34"], 3).kinds
+    assert not any(word.isdigit() for word in kind.name.split(", "))
+
+
 def test_rare_kinds_stay_and_repeats_go() -> None:
     texts = [*_COMMON, *_COMMON, *_RARE]
     sample = _draw(texts, 12, near=0.99)
