@@ -56,5 +56,5 @@ def _problem(model: Model, what: str) -> ConfigError:
     return ConfigError(
         f"model {model.name!r} needs an API key: the environment variable {model.api_key_env} {what}",
         where=model.where,
-        remedy=f"export {model.api_key_env}=..., or leave the model out (-m chooses models)",
+        remedy=f"export {model.api_key_env}=..., or leave the model out (-m names candidates, the suite its judges)",
     )

@@ -44,7 +44,7 @@ def test_a_dry_run_warns_of_each_missing_key_once(folder: Path, capsys: pytest.C
     missing = "the environment variable KEY_THAT_IS_NOT_THERE is not set"
     assert err.splitlines() == [
         f"warning: models.yaml:3:3: model 'a' needs an API key: {missing}; the run itself would stop there",
-        "  -> export KEY_THAT_IS_NOT_THERE=..., or leave the model out (-m chooses models)",
+        "  -> export KEY_THAT_IS_NOT_THERE=..., or leave the model out (-m names candidates, the suite its judges)",
     ]
     assert not (folder / "results").exists()
 
