@@ -22,9 +22,9 @@ from evalkit.imports.promptfoo.transforms import chained
 
 _INLINE: Final = "script"
 _DEFAULT: Final = "get_assert"
-_OURS: Final = frozenset({"output", "expected", "vars", "context"})
-"""The names of what a function is called with."""
 """The function of a file that promptfoo calls where none is named."""
+_OURS: Final = frozenset({"output", "expected", "vars", "context"})
+"""What stands where a function is called, and would hide it if it had the same name."""
 
 
 def is_python(reference: str) -> bool:
@@ -94,7 +94,6 @@ def _called(assertion: Assertion, context: CaseContext, value: str) -> Spec:
     """
     if context.tools or context.live:
         raise CannotError("its `output` is more than the answer's text: the calls of tools, or what a session gave")
-
     if isinstance(assertion.lens, Value):
         raise CannotError("its Python is given a value that a transform makes of the answer")
 
